@@ -1,0 +1,54 @@
+// One thing that one worker does, and its text form.
+//
+//   F2.7@v4      forward of microbatch 7 in stage 2 with weights of version 4
+//   B2.7@v4-     backward; '-': the last action of this worker that names version 4, which is freed after it
+//   U2.6x2@v5    update of stage 2 that makes version 5 from the gradients of microbatches 6 and 7, in place
+//   U2.6x2@v5+   the same into a fresh buffer, because version 4 is still named by a later action
+//   A2.6x2@v5    start ("all-reduce") of the reduction of that update's gradients over the stage's replicas; a2...
+//   waits S1>2.7       start of the send of microbatch 7 from stage 1 to stage 2 (activations); s1>2.7 waits for the
+//   oldest S2>1.7       the same for gradients: a message to an earlier stage carries gradients, to a later one
+//   activations R1>2.7       post of the receive of that message, on a worker of stage 2; r1>2.7 waits for it
+//
+// Microbatches and versions are local to a segment: microbatch 0 is the segment's first; versions count from the
+// version of the stage when the segment started.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace pipedream {
+
+enum class ActionKind : std::uint8_t {
+  forward,
+  backward,
+  update,
+  reduce_post,
+  reduce_wait,
+  send_post,
+  send_wait,
+  receive_post,
+  receive_wait,
+};
+
+struct Action {
+  ActionKind kind = ActionKind::forward;
+  bool frees_version = false;   // forward, backward: '-'
+  bool copies_version = false;  // update: '+'
+  std::int32_t stage = 0;       // where it acts; for messages the sender's stage
+  std::int32_t peer = -1;       // for messages the receiver's stage, else -1
+  std::int32_t covers = 0;      // update, reduce: how many microbatches, over all replicas, starting at `microbatch`
+  std::int64_t microbatch = 0;
+  std::int64_t version = -1;  // forward, backward: used; update, reduce: made; messages: -1
+
+  bool operator==(const Action&) const = default;
+};
+
+bool is_message(ActionKind kind);
+
+std::string to_string(const Action& action);
+
+// Throws ConfigError with the text and the position that does not fit.
+Action parse_action(std::string_view text);
+
+}  // namespace pipedream

@@ -1,0 +1,82 @@
+// How a model is cut into stages and which workers run them.
+//
+// The file is JSON with "format": "pipedream-plan"; a person can write one by hand. Reading is strict.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipedream/algorithm.h"
+#include "pipedream/profile.h"
+
+namespace pipedream {
+
+// What the planner expects of one replica of a stage, per microbatch that it handles; all 0 in a hand-written plan.
+struct StagePrediction {
+  double forward_us = 0;
+  double backward_us = 0;
+  double allreduce_us = 0;              // of one round's gradients
+  std::int64_t send_forward_bytes = 0;  // to all later stages
+  std::int64_t send_backward_bytes = 0;
+  std::int64_t parameter_bytes = 0;
+  std::int64_t memory_bytes = 0;  // peak of one worker: versions, gradients, optimizer, activations, buffers
+};
+
+struct StagePlan {
+  std::vector<std::string> layers;  // graph order
+  std::vector<int> workers;         // one per replica; replica q handles microbatches k with k mod r = q
+  int warmup = 0;                   // w(s): forwards before the first (forward, backward) pair
+  int reduce_delay = 0;             // d: 0 or 1, see docs/algorithms.md
+  StagePrediction prediction;
+
+  int replicas() const { return static_cast<int>(workers.size()); }
+};
+
+struct PlanPrediction {
+  double microbatch_us = 0;     // steady-state time per microbatch of the whole pipeline
+  double single_worker_us = 0;  // the same for one worker that runs the whole model
+  double data_parallel_us = 0;  // the same for bulk-synchronous data parallelism on the same workers
+  double best_straight_us = 0;  // the same for the best plan without replicas on at most as many workers
+  std::string bound_by;         // "compute of stage 1", "link from stage 0 to stage 1", ...
+};
+
+struct Plan {
+  std::string graph_hash;  // of the graph it was made for; empty in a hand-written plan: only the names are checked
+  Algorithm algorithm = Algorithm::pipedream;
+  // Microbatches one update covers where the algorithm leaves it open (data_parallel: the number of workers).
+  // 0: the algorithm's default.
+  std::int64_t microbatches_per_update = 0;
+  std::vector<StagePlan> stages;
+  PlanPrediction prediction;
+
+  int workers() const;                    // sum of replicas
+  int stage_of_worker(int worker) const;  // -1: none
+};
+
+// w(S-1) = 0, w(s) = ceil(r_{s+1} (w(s+1) + 1) / r_s): the least depth at which no stage starves (SEMANTICS: straight
+// over 4 gives 3, 2, 1, 0, PipeDream's NOAM).
+std::vector<int> default_warmup(std::span<const int> replicas);
+
+// Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
+// warmup >= 0 and 0 in the last stage of ..., reduce_delay in {0, 1} (0 where a stage has one replica), data_parallel
+// has one stage, model_parallel no replicas. Throws ConfigError naming stage and field.
+void validate(const Plan& plan);
+
+// The plan against the model: every layer of the graph in exactly one stage, no unknown layer, no tensor that flows to
+// an earlier stage, layers of a stage in graph order, the loss in the last stage. Throws ConfigError naming the layer.
+struct LayerEdges {
+  std::string name;
+  std::vector<std::string> producers;  // layers whose tensors this layer uses
+};
+void validate_against_layers(const Plan& plan, std::span<const LayerEdges> layers);
+
+Plan read_plan(const std::filesystem::path& path);
+void write_plan(const Plan& plan, const std::filesystem::path& path);
+
+// The plan that runs everything on `workers` replicas of one stage (1: a single worker).
+Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm);
+
+}  // namespace pipedream

@@ -1,0 +1,63 @@
+// What happened when: per worker, action, start and end. Written as a Chrome trace (Perfetto opens it), summed up as
+// figures.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "pipedream/action.h"
+#include "pipedream/plan.h"
+
+namespace pipedream {
+
+// Times are nanoseconds since an instant that all workers share.
+struct TimelineEvent {
+  Action action;
+  std::int64_t start_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
+struct Timeline {
+  std::vector<std::vector<TimelineEvent>> workers;  // in order of start
+  std::vector<std::int64_t> dropped;                // by worker: events older than the recorder's capacity
+};
+
+// A ring buffer of the newest events of one worker: a few nanoseconds an event, no allocation after construction. One
+// thread.
+class TimelineRecorder {
+ public:
+  explicit TimelineRecorder(std::size_t capacity = std::size_t{1} << 18);
+  void record(const Action& action, std::int64_t start_ns, std::int64_t end_ns);
+  std::vector<TimelineEvent> events() const;  // oldest first
+  std::int64_t dropped() const;
+  void clear();
+
+ private:
+  std::vector<TimelineEvent> ring_;
+  std::uint64_t recorded_ = 0;
+};
+
+struct StageFigures {
+  double forward_us = 0;  // median of the recorded forwards
+  double backward_us = 0;
+  double update_us = 0;
+  double staleness = 0;  // mean over backwards of (updates of the stage done at that moment - version used)
+};
+
+struct TimelineFigures {
+  double span_us = 0;               // first start to last end
+  double microbatch_us = 0;         // steady-state time per microbatch: middle half of the last stage's backwards
+                                    // (of the forwards in a forward-only run)
+  std::vector<double> utilisation;  // by worker: compute (F, B, U) / span
+  double bubble = 0;                // 1 - mean utilisation
+  std::vector<StageFigures> stages;
+};
+
+TimelineFigures summarize(const Timeline& timeline, const Plan& plan);
+
+// Chrome JSON: one process a worker, tracks for compute and for waiting, arrows from sends to receives. Written to a
+// temporary name, synced and renamed.
+void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path);
+
+}  // namespace pipedream
