@@ -1,0 +1,124 @@
+// Trains a layer graph under a plan. One Trainer a worker; all calls are collective: every worker makes them in the
+// same order with the same arguments.
+//
+//   Trainer trainer(graph, plan, comm, {.optimizer = sgd({.learning_rate = 0.05}), .seed = 1});
+//   TrainResult result = trainer.train(data, {.epochs = 10, .microbatch_size = 32});
+//   EvaluationResult test = trainer.evaluate(test_data, 32);
+//   trainer.save_weights("model.safetensors");
+//
+// Errors: the constructor and the first part of each call agree among all workers before anything is trained; a mistake
+// of one (bad plan, different plans, unreadable file) throws the same ConfigError on all. Later failures throw on every
+// worker, with the cause of the first.
+#pragma once
+
+#include <torch/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipedream/communicator.h"
+#include "pipedream/data.h"
+#include "pipedream/layer_graph.h"
+#include "pipedream/optimizer.h"
+#include "pipedream/plan.h"
+#include "pipedream/timeline.h"
+
+namespace pipedream {
+
+struct TrainerOptions {
+  OptimizerSpec optimizer;
+  std::uint64_t seed = 1;
+  torch::Device device = torch::kCPU;
+  int threads_per_worker = 1;                                      // LibTorch's threads for one operator
+  std::chrono::milliseconds deadline = std::chrono::seconds(300);  // without progress anywhere
+  double first_deadline_factor = 4;  // for the first microbatch, which allocates and loads
+};
+
+struct TrainProgress {
+  std::int64_t microbatches = 0;  // done by the reporting worker's stage, of `total`
+  std::int64_t total = 0;
+  double loss = 0;  // mean since the last report
+  double samples_per_second = 0;
+  double seconds_left = 0;
+};
+
+struct TrainOptions {
+  std::int64_t epochs = 1;
+  std::int64_t steps = 0;  // microbatches to train, instead of epochs, where positive
+  std::int64_t microbatch_size = 32;
+  bool shuffle = true;
+  // Called on the worker that computes the losses (replica 0 of the last stage), at most every `progress_every`.
+  std::function<void(const TrainProgress&)> on_progress;
+  std::chrono::milliseconds progress_every = std::chrono::milliseconds(200);
+  // Asked between microbatches on every worker; when one says yes, all of them end after the same microbatch, drained.
+  std::function<bool()> stop_requested;
+};
+
+struct TrainResult {
+  std::int64_t first_microbatch = 0;  // position in the run's data at the start
+  std::int64_t microbatches = 0;
+  std::int64_t samples = 0;
+  std::vector<float> losses;  // of every microbatch in order, on every worker
+  double mean_loss = 0;       // over the last epoch (or what there was of it), weighted
+  double seconds = 0;         // first action to last, on the slowest worker
+  bool stopped = false;       // by stop_requested
+};
+
+struct EvaluationResult {
+  double loss = 0;
+  std::map<std::string, double> metrics;
+  std::int64_t samples = 0;
+  double metric(const std::string& name) const;  // throws ConfigError that lists the names
+};
+
+// Counters of this worker, for tests and telemetry.
+struct RuntimeCounters {
+  int peak_versions = 0;             // weight versions held, the newest included
+  std::int64_t version_buffers = 0;  // flat buffers ever allocated
+  std::int64_t version_copies = 0;   // updates that had to copy
+  std::int64_t updates = 0;
+  std::int64_t peak_in_flight = 0;  // microbatches between forward and backward
+};
+
+class Trainer {
+ public:
+  Trainer(const LayerGraph& graph, Plan plan, Communicator& comm, TrainerOptions options = {});
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  // Continues where the last call stopped in the data. The data must outlive the call.
+  TrainResult train(const Dataset& data, const TrainOptions& options = {});
+
+  // Forward only, through the same pipeline, in file order; leaves the training state as it was, bit for bit.
+  EvaluationResult evaluate(const Dataset& data, std::int64_t microbatch_size = 32);
+
+  // All parameters and buffers by "layer.parameter"; gathered on worker 0, which writes the file. Buffers of replicas
+  // are averaged.
+  void save_weights(const std::filesystem::path& path);
+  // By name; throws ConfigError on missing or misfitting tensors. strict = false: absent layers keep their values.
+  void load_weights(const std::filesystem::path& path, bool strict = true);
+  // The same as values, on every worker.
+  std::map<std::string, torch::Tensor> weights();
+
+  // Of the last train or evaluate call, gathered on every worker.
+  Timeline timeline();
+  RuntimeCounters counters() const;
+  const Plan& plan() const;
+  int stage() const;
+  // Gradients of the stage's inputs, recorded per microbatch when switched on: for tests that compare them.
+  void record_input_gradients(bool on);
+  const std::map<std::int64_t, Tensors>& input_gradients() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pipedream
