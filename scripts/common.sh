@@ -1,0 +1,11 @@
+# Sourced by the scripts here: goes to the root of the checkout and defines run(), which prints a command and runs it.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+run() {
+  printf '+ %s\n' "$(printf '%q ' "$@")" >&2
+  "$@"
+}
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then run "$@"; else run sudo "$@"; fi
+}

@@ -1,0 +1,8 @@
+# Configures the consumer project SOURCE from nothing in BUILD with OPTIONS, builds it and runs its program `consumer`.
+
+file(REMOVE_RECURSE "${BUILD}")
+execute_process(
+  COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BUILD}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}" ${OPTIONS}
+          COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BUILD}" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${BUILD}/consumer" COMMAND_ERROR_IS_FATAL ANY)
