@@ -21,6 +21,8 @@ endif()
 
 if(PIPEDREAM_SANITIZE)
   target_compile_options(pipedream_build_flags INTERFACE -fsanitize=${PIPEDREAM_SANITIZE} -fno-sanitize-recover=all
-                                                         -fno-omit-frame-pointer -g1)
+                                                         -fno-omit-frame-pointer -g1
+                                                         # GCC sees through its own instrumentation and warns of it.
+                                                         -Wno-maybe-uninitialized)
   target_link_options(pipedream_build_flags INTERFACE -fsanitize=${PIPEDREAM_SANITIZE})
 endif()
