@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts here: goes to the root of the checkout and defines run(), which prints a command and runs it.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
