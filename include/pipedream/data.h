@@ -20,7 +20,8 @@ class Dataset {
   virtual torch::Tensor fetch(const std::string& name, const std::vector<std::int64_t>& rows) const = 0;
 };
 
-// Everything in memory. Throws ConfigError where the tensors differ in rows.
+// Everything in memory; what fetch returns is a copy. Throws ConfigError where the tensors differ in rows, and for
+// unknown names and rows.
 class TensorDataset : public Dataset {
  public:
   explicit TensorDataset(std::map<std::string, torch::Tensor> tensors);
@@ -34,8 +35,10 @@ class TensorDataset : public Dataset {
 
 // Which rows microbatch k holds. Epoch e = k / microbatches_per_epoch(), j = k mod that; the microbatch is positions
 // [j*b, min((j+1)*b, rows)) of the epoch's order: file order, or with shuffle a Fisher-Yates shuffle of it by
-// std::mt19937_64 seeded with XXH64("shuffle", seed, e) (docs/guide.md gives it in full). The last microbatch of an
-// epoch may be smaller.
+// std::mt19937_64 seeded with XXH64("shuffle", seed, e): for i = rows-1 down to 1, position i is swapped with position
+// draw(i+1), where draw(n) takes the engine's next value x that is below the last multiple of n up to 2^64, and is
+// x mod n. The last microbatch of an epoch may be smaller. Keeps the order of the last epoch asked for: one thread
+// each. Throws ConfigError on no rows, a microbatch size below 1, a negative microbatch.
 class MicrobatchSampler {
  public:
   MicrobatchSampler(std::int64_t rows, std::int64_t microbatch_size, bool shuffle, std::uint64_t seed);

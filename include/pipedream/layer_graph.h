@@ -17,6 +17,8 @@
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,20 +106,24 @@ class LayerGraph {
   void loss(const std::string& name, const Inputs& inputs, F f) {
     set_loss(name, inputs, weighted(std::move(f)));
   }
-  // Evaluated beside the loss, without gradient.
+  // Evaluated beside the loss, without gradient. Takes data and tensors that the loss takes too.
   template <class F>
   void metric(const std::string& name, const Inputs& inputs, F f) {
     add_metric(name, inputs, weighted(std::move(f)));
   }
 
-  // Wraps an existing Sequential: one layer a child, named by its key; every worker trains a deep copy of the children
-  // it owns, with the values they have now. Returns the last output.
+  // Wraps an existing Sequential: one layer a child, named by its key. Every worker trains a deep copy of the children
+  // it owns, made with the values they have when the worker builds them; `modules` itself is only read. Returns the
+  // last output. Throws ConfigError where children share parameters.
   Value sequential(const Value& input, const std::shared_ptr<torch::nn::SequentialImpl>& modules);
 
-  // Throws ConfigError: no loss, unknown tensor, cycle, unused output, unused input. (Duplicate names throw at once.)
+  // Throws ConfigError that names them: no loss, unknown tensor, cycle, unused output, unused input or target, a target
+  // used by a layer, a layer "a" beside a layer "a.b" (their parameters could have one name). What a single call shows
+  // throws at once: a name taken (layers, tensors, data, loss and metrics share one set of names), a second loss, a
+  // layer without inputs or outputs.
   void check() const;
 
-  // In graph order, without the loss.
+  // In graph order, without the loss. This and what follows throws on a cycle; check() says more.
   std::vector<Layer> layers() const;
   const WeightedLayer& loss_layer() const;
   const std::vector<WeightedLayer>& metrics() const { return metrics_; }
@@ -128,7 +134,7 @@ class LayerGraph {
   // Graph order, the loss last: what a plan names.
   std::vector<std::string> layer_names() const;
   std::vector<LayerEdges> layer_edges() const;
-  // Hex digest of names and edges (not of code).
+  // 16 hex digits over names and edges in graph order, the loss included (not over code, nor over metrics).
   std::string hash() const;
 
  private:
@@ -159,6 +165,8 @@ class LayerGraph {
                          std::function<LayerInstance()> make);
   void set_loss(const std::string& name, const Inputs& inputs, WeightedFunction function);
   void add_metric(const std::string& name, const Inputs& inputs, WeightedFunction function);
+  void demand_free(const std::string& name, const char* kind) const;
+  void check_metrics(std::set<std::string> used) const;
 
   std::vector<std::string> inputs_;
   std::vector<std::string> targets_;
@@ -183,11 +191,12 @@ class Chain {
   Value value_;
 };
 
-// Mean cross entropy of logits [n, classes] (or [n, classes, ...]) against int64 targets; weight: targets counted.
+// Mean cross entropy of logits [n, classes] (or [n, classes, ...]) against int64 targets [n, ...], those of -100 left
+// out; weight: targets counted.
 WeightedMean cross_entropy(const torch::Tensor& logits, const torch::Tensor& target);
-// Mean squared error; weight: rows.
+// Mean squared error; weight: rows. Throws ConfigError where the shapes differ.
 WeightedMean mean_squared_error(const torch::Tensor& output, const torch::Tensor& target);
-// Share of rows whose greatest logit is the target's.
+// Share of the targets, without those of -100, whose logit is the greatest; weight: targets counted.
 WeightedMean accuracy(const torch::Tensor& logits, const torch::Tensor& target);
 
 }  // namespace pipedream

@@ -50,6 +50,7 @@ struct AdamOptions {
   double weight_decay = 0;
 };
 
+// Each throws ConfigError that names a setting out of range.
 OptimizerSpec sgd(const SgdOptions& options = {});
 OptimizerSpec adam(const AdamOptions& options = {});
 OptimizerSpec adamw(const AdamOptions& options = {});
