@@ -1,12 +1,15 @@
 // How a model is cut into stages and which workers run them.
 //
-// The file is JSON with "format": "pipedream-plan"; a person can write one by hand. Reading is strict.
+// The file is JSON with "format": "pipedream-plan"; a person can write one by hand: graph_hash, warmup (the default
+// depth), reduce_delay (0), microbatches_per_update and the predictions may be left out. Reading is strict: ConfigError
+// with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON; an unknown field is refused.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipedream/algorithm.h"
@@ -61,8 +64,10 @@ struct Plan {
 std::vector<int> default_warmup(std::span<const int> replicas);
 
 // Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
-// warmup >= 0 and 0 in the last stage of ..., reduce_delay in {0, 1} (0 where a stage has one replica), data_parallel
-// has one stage, model_parallel no replicas. Throws ConfigError naming stage and field.
+// warmup >= 0, 0 in the last stage and under model_parallel and data_parallel, and such that every later stage can get
+// the microbatches that it waits for (r_t w(t) < r_s (w(s) + 1) for s < t); reduce_delay in {0, 1}, 0 where a stage has
+// one replica or the algorithm is synchronous; data_parallel has one stage, model_parallel no replicas;
+// microbatches_per_update left 0 where the algorithm fixes it. Throws ConfigError naming stage and field.
 void validate(const Plan& plan);
 
 // The plan against the model: every layer of the graph in exactly one stage, no unknown layer, no tensor that flows to
@@ -75,6 +80,10 @@ void validate_against_layers(const Plan& plan, std::span<const LayerEdges> layer
 
 Plan read_plan(const std::filesystem::path& path);
 void write_plan(const Plan& plan, const std::filesystem::path& path);
+
+// The file's text, for instance to send or to compare it; `source` names it in messages.
+Plan parse_plan(std::string_view json, const std::string& source);
+std::string to_json(const Plan& plan);
 
 // The plan that runs everything on `workers` replicas of one stage (1: a single worker).
 Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm);

@@ -1,12 +1,14 @@
 // A measured model: what each layer costs and which tensors join the layers.
 //
-// The file is JSON with "format": "pipedream-profile"; reading is strict (PROFILE FIELD messages in ConfigError).
+// The file is JSON with "format": "pipedream-profile"; reading is strict: ConfigError with FILE: FIELD,
+// or FILE:LINE:COLUMN where the text is no JSON; an unknown or missing field is refused.
 // Times are microseconds for one microbatch, sizes are bytes for one microbatch unless the name says otherwise.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipedream/topology.h"
@@ -56,11 +58,15 @@ struct Profile {
 // (sum of layers - whole model) / whole model, forward and backward together; 0 where the whole was not measured.
 double sum_discrepancy(const Profile& profile);
 
-// Throws ConfigError naming the layer or tensor: negative or non-finite values, duplicates, dangling names, a producer
-// after its consumer, sums past 2^63.
+// Throws ConfigError naming the field and the layer or tensor: negative or non-finite values, duplicates, dangling
+// names, a cycle, a producer after its consumer, a layer that does not lead to the loss, sums past 2^63.
 void validate(const Profile& profile);
 
 Profile read_profile(const std::filesystem::path& path);
 void write_profile(const Profile& profile, const std::filesystem::path& path);
+
+// The file's text, for instance to send it; `source` names it in messages.
+Profile parse_profile(std::string_view json, const std::string& source);
+std::string to_json(const Profile& profile);
 
 }  // namespace pipedream

@@ -1,8 +1,13 @@
 // The workers and the links between them, as nested levels.
+//
+// The file is JSON with "format": "pipedream-topology"; a profile carries the same fields. Reading is strict:
+// ConfigError with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pipedream {
@@ -25,5 +30,16 @@ struct Topology {
 
 // One level. Throws ConfigError unless workers >= 1 and the bandwidth is positive and finite.
 Topology uniform_topology(int workers, double bandwidth_bytes_per_s, double latency_us = 0);
+
+// Throws ConfigError naming the level's field: a count below 1, values negative or not finite, joined workers without
+// bandwidth, 2^31 workers or more.
+void validate(const Topology& topology);
+
+Topology read_topology(const std::filesystem::path& path);
+void write_topology(const Topology& topology, const std::filesystem::path& path);
+
+// The file's text; `source` names it in messages.
+Topology parse_topology(std::string_view json, const std::string& source);
+std::string to_json(const Topology& topology);
 
 }  // namespace pipedream

@@ -1,0 +1,20 @@
+// Whole files, in and out.
+//
+// A file that this library writes is either the old one or the new one, whenever the machine stops: the bytes go to a
+// temporary name in the same folder, are synced, and take the name in one step.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace pipedream {
+
+// Replaces or makes the file. Throws ConfigError with the path and the system's reason; the old file is then intact and
+// the temporary one gone.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+// Throws ConfigError with the path and the system's reason.
+std::string read_whole_file(const std::filesystem::path& path);
+
+}  // namespace pipedream

@@ -1,0 +1,51 @@
+#include "pipedream/plan.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "pipedream/error.h"
+#include "planning/warmup.h"
+
+namespace pipedream {
+
+int Plan::workers() const {
+  int sum = 0;
+  for (const StagePlan& stage : stages) sum += stage.replicas();
+  return sum;
+}
+
+int Plan::stage_of_worker(int worker) const {
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    for (const int member : stages[s].workers) {
+      if (member == worker) return static_cast<int>(s);
+    }
+  }
+  return -1;
+}
+
+std::vector<int> default_warmup(std::span<const int> replicas) {
+  std::vector<int> warmup(replicas.size(), 0);
+  for (std::size_t s = 0; s < replicas.size(); ++s) {
+    if (replicas[s] < 1) throw ConfigError(fmt::format("stage {} has {} replicas, at least 1 needed", s, replicas[s]));
+  }
+  for (std::size_t s = replicas.size(); s-- > 1;) {
+    warmup[s - 1] = detail::default_stage_warmup(replicas[s - 1], replicas[s], warmup[s]);
+  }
+  return warmup;
+}
+
+Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm) {
+  if (workers < 1) throw ConfigError(fmt::format("a plan needs at least 1 worker, not {}", workers));
+  Plan plan;
+  plan.algorithm = algorithm;
+  StagePlan stage;
+  stage.layers.assign(layers.begin(), layers.end());
+  stage.workers.resize(static_cast<std::size_t>(workers));
+  std::iota(stage.workers.begin(), stage.workers.end(), 0);
+  plan.stages.push_back(std::move(stage));
+  validate(plan);
+  return plan;
+}
+
+}  // namespace pipedream

@@ -1,0 +1,207 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "pipedream/error.h"
+#include "pipedream/plan.h"
+
+namespace pipedream {
+namespace {
+
+template <class... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+  throw ConfigError(fmt::format(format, std::forward<Args>(args)...));
+}
+
+void check_layers(const Plan& plan) {
+  std::map<std::string, std::size_t> stage_of;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const auto& layers = plan.stages[s].layers;
+    if (layers.empty()) fail("stages[{}].layers: the stage is empty", s);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (layers[i].empty()) fail("stages[{}].layers[{}]: a layer without a name", s, i);
+      const auto [other, fresh] = stage_of.emplace(layers[i], s);
+      if (!fresh) fail("stages[{}].layers[{}]: layer \"{}\" is already in stage {}", s, i, layers[i], other->second);
+    }
+  }
+}
+
+void check_workers(const Plan& plan) {
+  const int workers = plan.workers();
+  std::vector<int> stage_of(static_cast<std::size_t>(workers), -1);
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const auto& members = plan.stages[s].workers;
+    if (members.empty()) fail("stages[{}].workers: the stage has no worker", s);
+    for (std::size_t q = 0; q < members.size(); ++q) {
+      if (members[q] < 0 || members[q] >= workers) {
+        fail("stages[{}].workers[{}]: found worker {}, but the plan's {} workers are numbered 0 to {}, each once", s, q,
+             members[q], workers, workers - 1);
+      }
+      int& stage = stage_of[static_cast<std::size_t>(members[q])];
+      if (stage >= 0) fail("stages[{}].workers[{}]: worker {} is already in stage {}", s, q, members[q], stage);
+      stage = static_cast<int>(s);
+    }
+  }
+}
+
+// Stage t begins its backwards once each replica has done w(t) + 1 forwards; stage s lets no more than r_s (w(s) + 1)
+// microbatches out before a gradient comes back.
+void check_depths_reach(const Plan& plan) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
+      const StagePlan& early = plan.stages[s];
+      const StagePlan& late = plan.stages[t];
+      const std::int64_t out = std::int64_t{early.replicas()} * (std::int64_t{early.warmup} + 1);
+      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup;
+      if (waited_for >= out) {
+        fail(
+            "stages[{}].warmup: {} is too little: stage {} with {} replica(s) and warmup {} waits for more than {} "
+            "microbatches before its first gradient, stage {} lets only {} out",
+            s, early.warmup, t, late.replicas(), late.warmup, waited_for, s, out);
+      }
+    }
+  }
+}
+
+void check_depths(const Plan& plan) {
+  const bool asynchronous = plan.algorithm == Algorithm::pipedream;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    if (stage.warmup < 0) fail("stages[{}].warmup: must not be negative, found {}", s, stage.warmup);
+    if (stage.warmup > 0 && !asynchronous) {
+      fail("stages[{}].warmup: must be 0 under {}, found {}", s, to_string(plan.algorithm), stage.warmup);
+    }
+    if (stage.warmup > 0 && s + 1 == plan.stages.size()) {
+      fail("stages[{}].warmup: must be 0 in the last stage, which waits for nobody, found {}", s, stage.warmup);
+    }
+    if (stage.reduce_delay != 0 && stage.reduce_delay != 1) {
+      fail("stages[{}].reduce_delay: must be 0 or 1, found {}", s, stage.reduce_delay);
+    }
+    if (stage.reduce_delay == 1 && !asynchronous) {
+      fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
+    }
+    if (stage.reduce_delay == 1 && stage.replicas() == 1) {
+      fail("stages[{}].reduce_delay: must be 0 in a stage with one replica, which has nothing to reduce", s);
+    }
+  }
+  check_depths_reach(plan);
+}
+
+void check_algorithm(const Plan& plan) {
+  const std::string_view name = to_string(plan.algorithm);
+  const std::int64_t update = plan.microbatches_per_update;
+  if (update < 0) fail("microbatches_per_update: must not be negative, found {} (0: the default)", update);
+  if (plan.algorithm == Algorithm::data_parallel && plan.stages.size() != 1) {
+    fail("stages: {} has exactly one, found {}", name, plan.stages.size());
+  }
+  if (plan.algorithm == Algorithm::model_parallel) {
+    for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+      const int replicas = plan.stages[s].replicas();
+      if (replicas != 1) fail("stages[{}].workers: {} has no replicas, found {} workers", s, name, replicas);
+    }
+    if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
+  }
+  if (plan.algorithm == Algorithm::pipedream && update != 0) {
+    fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
+         name, update);
+  }
+}
+
+void check_prediction(const Plan& plan) {
+  const auto check = [](double value, const std::string& field) {
+    if (!(value >= 0) || value > 1e300) fail("{}: must be finite and not negative, found {}", field, value);
+  };
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePrediction& expected = plan.stages[s].prediction;
+    check(expected.forward_us, fmt::format("stages[{}].prediction.forward_us", s));
+    check(expected.backward_us, fmt::format("stages[{}].prediction.backward_us", s));
+    check(expected.allreduce_us, fmt::format("stages[{}].prediction.allreduce_us", s));
+  }
+  check(plan.prediction.microbatch_us, "prediction.microbatch_us");
+  check(plan.prediction.single_worker_us, "prediction.single_worker_us");
+  check(plan.prediction.data_parallel_us, "prediction.data_parallel_us");
+  check(plan.prediction.best_straight_us, "prediction.best_straight_us");
+}
+
+// Where a layer stands in a plan.
+struct Place {
+  std::size_t stage;
+  std::size_t position;  // in the plan's stage
+};
+
+std::map<std::string, Place> places(const Plan& plan) {
+  std::map<std::string, Place> result;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const auto& layers = plan.stages[s].layers;
+    for (std::size_t i = 0; i < layers.size(); ++i) result[layers[i]] = {s, i};
+  }
+  return result;
+}
+
+std::map<std::string, std::size_t> graph_positions(std::span<const LayerEdges> layers) {
+  std::map<std::string, std::size_t> position;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (!position.emplace(layers[i].name, i).second) fail("the model has two layers named \"{}\"", layers[i].name);
+  }
+  return position;
+}
+
+void check_coverage(const Plan& plan, std::span<const LayerEdges> layers,
+                    const std::map<std::string, std::size_t>& position, const std::map<std::string, Place>& place) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const auto& names = plan.stages[s].layers;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!position.contains(names[i])) fail("stages[{}].layers[{}]: the model has no layer \"{}\"", s, i, names[i]);
+      if (i > 0 && position.at(names[i - 1]) > position.at(names[i])) {
+        fail("stages[{}].layers[{}]: \"{}\" must stand before \"{}\", as in the model", s, i, names[i], names[i - 1]);
+      }
+    }
+  }
+  for (const LayerEdges& layer : layers) {
+    if (!place.contains(layer.name)) fail("stages: the model's layer \"{}\" is in no stage", layer.name);
+  }
+}
+
+void check_flow(std::span<const LayerEdges> layers, const std::map<std::string, std::size_t>& position,
+                const std::map<std::string, Place>& place) {
+  for (const LayerEdges& layer : layers) {
+    const std::size_t stage = place.at(layer.name).stage;
+    for (const std::string& producer : layer.producers) {
+      if (!position.contains(producer))
+        fail("the model's layer \"{}\" uses an unknown layer \"{}\"", layer.name, producer);
+      const std::size_t from = place.at(producer).stage;
+      if (from > stage) {
+        fail("stages: layer \"{}\" in stage {} uses \"{}\" of the later stage {}", layer.name, stage, producer, from);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const Plan& plan) {
+  if (plan.stages.empty()) fail("stages: the plan has none");
+  check_layers(plan);
+  check_workers(plan);
+  check_algorithm(plan);
+  check_depths(plan);
+  check_prediction(plan);
+}
+
+void validate_against_layers(const Plan& plan, std::span<const LayerEdges> layers) {
+  if (layers.empty()) fail("the model has no layers");
+  const auto position = graph_positions(layers);
+  const auto place = places(plan);
+  check_coverage(plan, layers, position, place);
+  check_flow(layers, position, place);
+  const std::string& loss = layers.back().name;
+  const std::size_t loss_stage = place.at(loss).stage;
+  if (loss_stage + 1 != plan.stages.size()) {
+    fail("stages: the loss, layer \"{}\", is in stage {}; it must be in the last, stage {}", loss, loss_stage,
+         plan.stages.size() - 1);
+  }
+}
+
+}  // namespace pipedream

@@ -1,0 +1,100 @@
+#include "pipedream/profile.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "pipedream/error.h"
+#include "planning/profile_graph.h"
+
+namespace pipedream {
+namespace {
+
+template <class... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+  throw ConfigError(fmt::format(format, std::forward<Args>(args)...));
+}
+
+void check_time(double value, const std::string& field, const std::string& layer) {
+  if (std::isnan(value)) fail("{} of \"{}\": is not a number (NaN)", field, layer);
+  if (std::isinf(value)) fail("{} of \"{}\": is infinite", field, layer);
+  if (value < 0) fail("{} of \"{}\": must not be negative, found {}", field, layer, value);
+}
+
+// Adds to a sum that must stay below 2^63.
+void add_bytes(std::int64_t bytes, const std::string& field, const std::string& name, std::int64_t& sum) {
+  if (bytes < 0) fail("{} of \"{}\": must not be negative, found {}", field, name, bytes);
+  if (bytes > std::numeric_limits<std::int64_t>::max() - sum) {
+    fail("{} of \"{}\": with it the sizes of this profile add up to 2^63 bytes or more", field, name);
+  }
+  sum += bytes;
+}
+
+void check_head(const Profile& profile) {
+  if (profile.microbatch_size < 0) fail("microbatch_size: must not be negative, found {}", profile.microbatch_size);
+  if (profile.workers_computing < 1) fail("workers_computing: must be at least 1, found {}", profile.workers_computing);
+  if (profile.threads_per_worker < 1) {
+    fail("threads_per_worker: must be at least 1, found {}", profile.threads_per_worker);
+  }
+  check_time(profile.whole_forward_us, "whole_forward_us", "the whole model");
+  check_time(profile.whole_backward_us, "whole_backward_us", "the whole model");
+  if (profile.layers.empty()) fail("layers: the profile has none");
+}
+
+void check_layers(const Profile& profile, std::int64_t& total_bytes) {
+  double total_us = 0;
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < profile.layers.size(); ++i) {
+    const LayerProfile& layer = profile.layers[i];
+    const auto field = [i](const char* name) { return fmt::format("layers[{}].{}", i, name); };
+    if (layer.name.empty()) fail("layers[{}].name: is empty", i);
+    const auto [other, fresh] = seen.emplace(layer.name, i);
+    if (!fresh) fail("layers[{}].name: \"{}\" is also the name of layers[{}]", i, layer.name, other->second);
+    check_time(layer.forward_us, field("forward_us"), layer.name);
+    check_time(layer.backward_us, field("backward_us"), layer.name);
+    add_bytes(layer.parameter_bytes, field("parameter_bytes"), layer.name, total_bytes);
+    add_bytes(layer.buffer_bytes, field("buffer_bytes"), layer.name, total_bytes);
+    add_bytes(layer.kept_bytes, field("kept_bytes"), layer.name, total_bytes);
+    add_bytes(layer.forward_peak_bytes, field("forward_peak_bytes"), layer.name, total_bytes);
+    add_bytes(layer.backward_peak_bytes, field("backward_peak_bytes"), layer.name, total_bytes);
+    total_us += layer.forward_us + layer.backward_us;
+    if (!std::isfinite(total_us)) fail("layers[{}]: with \"{}\" the times add up to infinity", i, layer.name);
+  }
+}
+
+void check_tensors(const Profile& profile, std::int64_t& total_bytes) {
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < profile.tensors.size(); ++i) {
+    const TensorProfile& tensor = profile.tensors[i];
+    if (tensor.name.empty()) fail("tensors[{}].name: is empty", i);
+    const auto [other, fresh] = seen.emplace(tensor.name, i);
+    if (!fresh) fail("tensors[{}].name: \"{}\" is also the name of tensors[{}]", i, tensor.name, other->second);
+    add_bytes(tensor.bytes, fmt::format("tensors[{}].bytes", i), tensor.name, total_bytes);
+  }
+}
+
+}  // namespace
+
+double sum_discrepancy(const Profile& profile) {
+  const double whole = profile.whole_forward_us + profile.whole_backward_us;
+  double sum = 0;
+  for (const LayerProfile& layer : profile.layers) sum += layer.forward_us + layer.backward_us;
+  return whole > 0 ? (sum - whole) / whole : 0;
+}
+
+void validate(const Profile& profile) {
+  std::int64_t total_bytes = 0;
+  check_head(profile);
+  check_layers(profile, total_bytes);
+  check_tensors(profile, total_bytes);
+  detail::validate_graph(profile);
+  try {
+    validate(profile.topology);
+  } catch (const ConfigError& error) {
+    fail("topology.{}", error.what());
+  }
+}
+
+}  // namespace pipedream

@@ -1,0 +1,249 @@
+#include "pipedream/plan.h"
+
+#include <limits>
+
+#include "support.h"
+
+using namespace pipedream;
+using namespace pipedream::test;
+using Catch::Contains;
+using Catch::Equals;
+
+namespace {
+
+// Stages of two layers each: "l0", "l1" | "l2", "l3" | ...
+Plan plan_of(const std::vector<int>& replicas, Algorithm algorithm = Algorithm::pipedream) {
+  Plan plan;
+  plan.algorithm = algorithm;
+  int layer = 0;
+  int worker = 0;
+  for (const int count : replicas) {
+    StagePlan stage;
+    for (int i = 0; i < 2; ++i) stage.layers.push_back("l" + std::to_string(layer++));
+    for (int q = 0; q < count; ++q) stage.workers.push_back(worker++);
+    plan.stages.push_back(stage);
+  }
+  if (algorithm == Algorithm::pipedream) {
+    const auto warmup = default_warmup(replicas);
+    for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
+  }
+  return plan;
+}
+
+template <class Change>
+std::string error_after(Change change, Plan plan = plan_of({2, 1, 1})) {
+  REQUIRE_NOTHROW(validate(plan));
+  change(plan);
+  return config_error([&] { validate(plan); });
+}
+
+std::vector<LayerEdges> chain_layers(int count) {
+  std::vector<LayerEdges> layers;
+  for (int i = 0; i < count; ++i) {
+    LayerEdges layer{"l" + std::to_string(i), {}};
+    if (i > 0) layer.producers.push_back("l" + std::to_string(i - 1));
+    layers.push_back(layer);
+  }
+  return layers;
+}
+
+template <class Change>
+std::string model_error_after(Change change) {
+  Plan plan = plan_of({1, 1});
+  auto layers = chain_layers(4);
+  REQUIRE_NOTHROW(validate_against_layers(plan, layers));
+  change(plan, layers);
+  return config_error([&] { validate_against_layers(plan, layers); });
+}
+
+}  // namespace
+
+TEST_CASE("default warm-up depths") {
+  const auto depths = [](std::vector<int> replicas) { return default_warmup(replicas); };
+  CHECK(depths({}) == std::vector<int>{});
+  CHECK(depths({3}) == std::vector<int>{0});
+  CHECK(depths({1, 1, 1, 1}) == std::vector<int>{3, 2, 1, 0});
+  CHECK(depths({2, 1}) == std::vector<int>{1, 0});
+  CHECK(depths({1, 2}) == std::vector<int>{2, 0});
+  CHECK(depths({4, 3, 1}) == std::vector<int>{2, 1, 0});
+  CHECK(depths({1, 4, 1}) == std::vector<int>{8, 1, 0});
+  CHECK_THAT(config_error([] { default_warmup(std::vector<int>{1, 0}); }), Contains("stage 1 has 0 replicas"));
+}
+
+TEST_CASE("every default depth is valid") {
+  for (int a = 1; a <= 5; ++a) {
+    for (int b = 1; b <= 5; ++b) {
+      for (int c = 1; c <= 5; ++c) CHECK_NOTHROW(validate(plan_of({a, b, c})));
+    }
+  }
+}
+
+TEST_CASE("workers and their stages") {
+  const Plan plan = plan_of({2, 1, 3});
+  CHECK(plan.workers() == 6);
+  CHECK(plan.stage_of_worker(0) == 0);
+  CHECK(plan.stage_of_worker(2) == 1);
+  CHECK(plan.stage_of_worker(5) == 2);
+  CHECK(plan.stage_of_worker(6) == -1);
+  CHECK(plan.stage_of_worker(-1) == -1);
+}
+
+TEST_CASE("a plan that cannot be is refused with stage and field") {
+  CHECK_THAT(error_after([](Plan& p) { p.stages.clear(); }), Equals("stages: the plan has none"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].layers.clear(); }), Equals("stages[1].layers: the stage is empty"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].layers[0] = ""; }), Contains("stages[1].layers[0]"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[2].layers[1] = "l0"; }),
+             Equals("stages[2].layers[1]: layer \"l0\" is already in stage 0"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].workers.clear(); }),
+             Equals("stages[1].workers: the stage has no worker"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].workers[0] = 1; }),
+             Equals("stages[1].workers[0]: worker 1 is already in stage 0"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[2].workers[0] = 4; }),
+             Contains("found worker 4, but the plan's 4 workers are numbered 0 to 3"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[2].workers[0] = -1; }), Contains("found worker -1"));
+}
+
+TEST_CASE("warm-up and reduce_delay are checked") {
+  CHECK_THAT(error_after([](Plan& p) { p.stages[0].warmup = -1; }), Contains("stages[0].warmup: must not be negative"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[2].warmup = 1; }), Contains("stages[2].warmup: must be 0 in the last"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].warmup = 5; }),
+             Contains("stages[0].warmup: 1 is too little: stage 1") && Contains("only 4 out"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[0].reduce_delay = 2; }), Contains("must be 0 or 1, found 2"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[1].reduce_delay = 1; }), Contains("one replica"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[0].warmup = 1; }, plan_of({1, 1}, Algorithm::model_parallel)),
+             Contains("must be 0 under model-parallel"));
+  CHECK_THAT(error_after([](Plan& p) { p.stages[0].reduce_delay = 1; }, plan_of({2}, Algorithm::data_parallel)),
+             Contains("must be 0 under data-parallel"));
+  Plan deep = plan_of({2, 1, 1});
+  deep.stages[0].warmup = 7;
+  deep.stages[1].warmup = 3;
+  deep.stages[0].reduce_delay = 1;
+  CHECK_NOTHROW(validate(deep));
+}
+
+TEST_CASE("a depth that a stage two further on cannot be fed from is refused") {
+  Plan plan = plan_of({2, 4, 3, 1});
+  const int depths[] = {0, 0, 1, 0};  // each next stage is content, stage 2 waits for 3 and stage 0 lets 2 out
+  for (std::size_t s = 0; s < 4; ++s) plan.stages[s].warmup = depths[s];
+  CHECK_THAT(config_error([&] { validate(plan); }), Contains("stages[0].warmup: 0 is too little: stage 2"));
+}
+
+TEST_CASE("the algorithm bounds the shape") {
+  CHECK_THAT(
+      error_after([](Plan& p) { p.algorithm = Algorithm::data_parallel; }, plan_of({1, 1}, Algorithm::model_parallel)),
+      Contains("data-parallel has exactly one, found 2"));
+  CHECK_THAT(
+      error_after([](Plan& p) { p.algorithm = Algorithm::model_parallel; }, plan_of({2}, Algorithm::data_parallel)),
+      Contains("model-parallel has no replicas, found 2 workers"));
+  CHECK_THAT(error_after([](Plan& p) { p.microbatches_per_update = 2; }), Contains("leave it 0, found 2"));
+  CHECK_THAT(error_after([](Plan& p) { p.microbatches_per_update = -1; }), Contains("must not be negative"));
+  CHECK_THAT(error_after([](Plan& p) { p.microbatches_per_update = 2; }, plan_of({1, 1}, Algorithm::model_parallel)),
+             Contains("always 1 under model-parallel"));
+  Plan bsp = plan_of({2}, Algorithm::data_parallel);
+  bsp.microbatches_per_update = 6;
+  CHECK_NOTHROW(validate(bsp));
+  CHECK_THAT(error_after([](Plan& p) { p.prediction.microbatch_us = std::numeric_limits<double>::quiet_NaN(); }),
+             Contains("prediction.microbatch_us"));
+}
+
+TEST_CASE("a plan is held against the model") {
+  CHECK_THAT(model_error_after([](Plan& p, auto&) { p.stages[1].layers[0] = "l9"; }),
+             Equals("stages[1].layers[0]: the model has no layer \"l9\""));
+  CHECK_THAT(model_error_after([](Plan& p, auto&) { p.stages[1].layers.erase(p.stages[1].layers.begin()); }),
+             Equals("stages: the model's layer \"l2\" is in no stage"));
+  CHECK_THAT(model_error_after([](Plan& p, auto&) { std::swap(p.stages[0].layers[0], p.stages[0].layers[1]); }),
+             Equals("stages[0].layers[1]: \"l0\" must stand before \"l1\", as in the model"));
+  CHECK_THAT(model_error_after([](Plan& p, auto&) { std::swap(p.stages[0].layers[1], p.stages[1].layers[0]); }),
+             Equals("stages: layer \"l2\" in stage 0 uses \"l1\" of the later stage 1"));
+  CHECK_THAT(model_error_after([](Plan&, auto& layers) { layers[3].producers = {"l9"}; }), Contains("unknown layer"));
+  CHECK_THAT(model_error_after([](Plan&, auto& layers) { layers[1].name = "l0"; }),
+             Contains("two layers named \"l0\""));
+  CHECK_THAT(model_error_after([](Plan&, auto& layers) { layers.clear(); }), Contains("no layers"));
+}
+
+TEST_CASE("stages may cut the graph across its order, but the loss is last") {
+  // l0 and l1 are two inputs; l2 joins them; l3 is the loss.
+  std::vector<LayerEdges> layers = {{"l0", {}}, {"l1", {}}, {"l2", {"l0", "l1"}}, {"l3", {"l2"}}};
+  Plan plan = plan_of({1, 1});
+  plan.stages[0].layers = {"l1"};
+  plan.stages[1].layers = {"l0", "l2", "l3"};
+  CHECK_NOTHROW(validate_against_layers(plan, layers));
+  layers[3].producers = {};
+  plan.stages[0].layers = {"l1", "l3"};
+  plan.stages[1].layers = {"l0", "l2"};
+  CHECK_THAT(config_error([&] { validate_against_layers(plan, layers); }),
+             Equals("stages: the loss, layer \"l3\", is in stage 0; it must be in the last, stage 1"));
+}
+
+TEST_CASE("a plan file comes back as it was written") {
+  const ScratchFolder folder;
+  Plan plan = plan_of({2, 1, 1});
+  plan.graph_hash = "abc";
+  plan.stages[0].warmup = 5;
+  plan.stages[0].reduce_delay = 1;
+  plan.stages[1].prediction = {1.5, 2.5, 3.5, 4, 5, 6, 7};
+  plan.prediction = {1, 2, 3, 4.25, "compute of stage 1"};
+  write_plan(plan, folder / "plan.json");
+  const Plan read = read_plan(folder / "plan.json");
+  CHECK(to_json(read) == to_json(plan));
+  CHECK(read.algorithm == Algorithm::pipedream);
+  CHECK(read.graph_hash == "abc");
+  CHECK(read.stages[0].layers == plan.stages[0].layers);
+  CHECK(read.stages[0].workers == std::vector<int>{0, 1});
+  CHECK(read.stages[0].warmup == 5);
+  CHECK(read.stages[0].reduce_delay == 1);
+  CHECK(read.stages[1].prediction.allreduce_us == 3.5);
+  CHECK(read.stages[1].prediction.memory_bytes == 7);
+  CHECK(read.prediction.best_straight_us == 4.25);
+  CHECK(read.prediction.bound_by == "compute of stage 1");
+}
+
+TEST_CASE("a plan written by hand may leave out what has a default") {
+  const std::string text = R"({
+    "format": "pipedream-plan", "version": 1, "algorithm": "pipedream",
+    "stages": [
+      {"layers": ["a"], "workers": [0]},
+      {"layers": ["b"], "workers": [1, 2], "warmup": 3},
+      {"layers": ["c"], "workers": [3]}
+    ]})";
+  const Plan plan = parse_plan(text, "hand.json");
+  CHECK(plan.stages[2].warmup == 0);
+  CHECK(plan.stages[1].warmup == 3);
+  CHECK(plan.stages[0].warmup == 8);  // two replicas with 3 + 1 each
+  CHECK(plan.stages[1].reduce_delay == 0);
+  CHECK(plan.graph_hash.empty());
+  CHECK(plan.prediction.microbatch_us == 0);
+}
+
+TEST_CASE("reading a plan names file and field") {
+  const auto error = [](const std::string& stage, const std::string& algorithm = "pipedream") {
+    const std::string text =
+        R"({"format": "pipedream-plan", "version": 1, "algorithm": ")" + algorithm + R"(", "stages": [)" + stage + "]}";
+    return config_error([&] { parse_plan(text, "plan.json"); });
+  };
+  CHECK_THAT(error(R"({"layers": [], "workers": [0]})"), Equals("plan.json: stages[0].layers: the stage is empty"));
+  CHECK_THAT(error(R"({"layers": ["a"], "workers": []})"),
+             Equals("plan.json: stages[0].workers: the stage has no worker"));
+  CHECK_THAT(error(R"({"layers": ["a"], "workers": [0, "b"]})"),
+             Equals("plan.json: stages[0].workers[1]: must be a whole number, found \"b\""));
+  CHECK_THAT(error(R"({"layers": ["a"], "workers": [0], "depth": 1})"), Contains("stages[0]: unknown field \"depth\""));
+  CHECK_THAT(
+      error(R"({"layers": ["a"], "workers": [0]})", "magic"),
+      Equals("plan.json: algorithm: unknown algorithm \"magic\" (known: model-parallel, data-parallel, pipedream)"));
+}
+
+TEST_CASE("algorithm names come back") {
+  for (const Algorithm algorithm : all_algorithms()) CHECK(parse_algorithm(to_string(algorithm)) == algorithm);
+  CHECK(all_algorithms().size() == 3);
+}
+
+TEST_CASE("single_stage_plan runs everything on each worker") {
+  const std::vector<std::string> layers = {"a", "b"};
+  const Plan plan = single_stage_plan(layers, 3, Algorithm::data_parallel);
+  REQUIRE(plan.stages.size() == 1);
+  CHECK(plan.stages[0].layers == layers);
+  CHECK(plan.stages[0].workers == std::vector<int>{0, 1, 2});
+  CHECK(plan.algorithm == Algorithm::data_parallel);
+  CHECK_THAT(config_error([&] { single_stage_plan(layers, 0, Algorithm::pipedream); }), Contains("at least 1 worker"));
+  CHECK_THAT(config_error([&] { single_stage_plan(layers, 2, Algorithm::model_parallel); }), Contains("no replicas"));
+}
