@@ -1,0 +1,136 @@
+// The algorithms: who computes what in which order, with which weights.
+//
+// Every function below writes the compute actions of one worker, as docs/algorithms.md states them.
+#include <algorithm>
+
+#include "schedule/share.h"
+
+namespace pipedream {
+namespace {
+
+using detail::Share;
+
+// Appends actions of one stage.
+class Writer {
+ public:
+  Writer(int stage, std::int64_t microbatches) : stage_(stage), microbatches_(microbatches) {}
+
+  void reserve(std::int64_t actions) { actions_.reserve(static_cast<std::size_t>(actions)); }
+  void forward(std::int64_t microbatch, std::int64_t version) { pass(ActionKind::forward, microbatch, version); }
+  void backward(std::int64_t microbatch, std::int64_t version) { pass(ActionKind::backward, microbatch, version); }
+
+  // Update u of a stage whose updates cover `per_update` microbatches, fewer at the segment's end.
+  void update(std::int64_t u, std::int64_t per_update) {
+    Action action;
+    action.kind = ActionKind::update;
+    action.stage = stage_;
+    action.microbatch = u * per_update;
+    action.covers = static_cast<std::int32_t>(std::min(per_update, microbatches_ - action.microbatch));
+    action.version = u + 1;
+    actions_.push_back(action);
+  }
+
+  std::vector<Action> take() { return std::move(actions_); }
+
+ private:
+  void pass(ActionKind kind, std::int64_t microbatch, std::int64_t version) {
+    Action action;
+    action.kind = kind;
+    action.stage = stage_;
+    action.microbatch = microbatch;
+    action.version = version;
+    actions_.push_back(action);
+  }
+
+  int stage_;
+  std::int64_t microbatches_;
+  std::vector<Action> actions_;
+};
+
+// All forwards; nothing else.
+void forwards_only(Writer& out, const Share& share) {
+  for (std::int64_t i = 0; i < share.count(); ++i) {
+    out.forward(share.microbatch(i), 0);
+  }
+}
+
+// Forward and backward of one microbatch after the other, without an update.
+void forward_backward_pairs(Writer& out, const Share& share) {
+  for (std::int64_t i = 0; i < share.count(); ++i) {
+    out.forward(share.microbatch(i), 0);
+    out.backward(share.microbatch(i), 0);
+  }
+}
+
+// Model parallelism (per_update = 1) and bulk-synchronous data parallelism: the own microbatches of an update one after
+// the other, then the update.
+void bulk_synchronous(Writer& out, const Share& share, std::int64_t per_update) {
+  for (std::int64_t u = 0; u * per_update < share.microbatches; ++u) {
+    const std::int64_t end = std::min((u + 1) * per_update, share.microbatches);
+    for (std::int64_t i = share.first_from(u * per_update); share.microbatch(i) < end; ++i) {
+      out.forward(share.microbatch(i), u);
+      out.backward(share.microbatch(i), u);
+    }
+    out.update(u, per_update);
+  }
+}
+
+// PipeDream's 1F1B and 1F1B-RR: `warmup` forwards, (forward, backward) pairs, drain. Update u follows backward u, or
+// with reduce_delay 1 backward u + 1, so that it stands just before forward u + warmup + 1 + reduce_delay.
+void one_forward_one_backward(Writer& out, const Share& share, const StagePlan& stage) {
+  const std::int64_t count = share.count();
+  std::int64_t updates = 0;
+  const auto version = [&](std::int64_t i) { return std::max(std::int64_t{0}, i - stage.warmup - stage.reduce_delay); };
+  for (std::int64_t i = 0; i < count + stage.warmup; ++i) {
+    if (i < count) {
+      out.forward(share.microbatch(i), version(i));
+    }
+    const std::int64_t j = i - stage.warmup;
+    if (j >= 0 && j < count) {
+      out.backward(share.microbatch(j), version(j));
+      if (updates + stage.reduce_delay <= j) {
+        out.update(updates++, share.replicas);
+      }
+    }
+  }
+  // Delayed updates, and the last round of replicas that have no microbatch in it.
+  while (updates * share.replicas < share.microbatches) {
+    out.update(updates++, share.replicas);
+  }
+}
+
+}  // namespace
+
+std::int64_t microbatches_per_update(const Plan& plan, int stage) {
+  switch (plan.algorithm) {
+    case Algorithm::model_parallel:
+      return 1;
+    case Algorithm::data_parallel:
+      if (plan.microbatches_per_update > 0) {
+        return plan.microbatches_per_update;
+      }
+      break;
+    case Algorithm::pipedream:
+      break;
+  }
+  return detail::stage_plan(plan, stage).replicas();
+}
+
+std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
+  const detail::Place place = detail::place_of(plan, worker);
+  const Share share = detail::share_of(plan, segment, place);
+  Writer out(place.stage, segment.microbatches);
+  out.reserve(3 * share.count() + 1);
+  if (segment.pass == Pass::forward_only) {
+    forwards_only(out, share);
+  } else if (segment.pass == Pass::probe) {
+    forward_backward_pairs(out, share);
+  } else if (plan.algorithm == Algorithm::pipedream) {
+    one_forward_one_backward(out, share, detail::stage_plan(plan, place.stage));
+  } else {
+    bulk_synchronous(out, share, microbatches_per_update(plan, place.stage));
+  }
+  return out.take();
+}
+
+}  // namespace pipedream

@@ -1,0 +1,114 @@
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "pipedream/error.h"
+#include "pipedream/schedule.h"
+#include "plans.h"
+
+namespace pipedream {
+namespace {
+
+using testing::make_plan;
+
+std::string computes(const Plan& plan, std::int64_t microbatches, int worker, Pass pass = Pass::train) {
+  return testing::text(compute_actions(plan, {pass, microbatches}, worker));
+}
+
+}  // namespace
+
+TEST_CASE("PipeDream's straight 1F1B") {
+  const Plan plan = testing::straight_pipedream(3);
+  CHECK(computes(plan, 5, 0) ==
+        "F0.0@v0 F0.1@v0 F0.2@v0 B0.0@v0 U0.0@v1 F0.3@v1 B0.1@v0 U0.1@v2 F0.4@v2 B0.2@v0 U0.2@v3 B0.3@v1 U0.3@v4 "
+        "B0.4@v2 U0.4@v5");
+  CHECK(computes(plan, 5, 1) ==
+        "F1.0@v0 F1.1@v0 B1.0@v0 U1.0@v1 F1.2@v1 B1.1@v0 U1.1@v2 F1.3@v2 B1.2@v1 U1.2@v3 F1.4@v3 B1.3@v2 U1.3@v4 "
+        "B1.4@v3 U1.4@v5");
+  CHECK(computes(plan, 3, 2) == "F2.0@v0 B2.0@v0 U2.0@v1 F2.1@v1 B2.1@v1 U2.1@v2 F2.2@v2 B2.2@v2 U2.2@v3");
+}
+
+TEST_CASE("PipeDream's 1F1B-RR: microbatches in turn, updates by rounds, the last one ragged") {
+  const Plan plan = make_plan(Algorithm::pipedream, {2, 1}, {1, 0});
+  CHECK(computes(plan, 5, 0) == "F0.0@v0 F0.2@v0 B0.0@v0 U0.0x2@v1 F0.4@v1 B0.2@v0 U0.2x2@v2 B0.4@v1 U0.4@v3");
+  CHECK(computes(plan, 5, 1) == "F0.1@v0 F0.3@v0 B0.1@v0 U0.0x2@v1 B0.3@v0 U0.2x2@v2 U0.4@v3");
+  CHECK(computes(plan, 1, 1) == "U0.0@v1");
+}
+
+TEST_CASE("reduce_delay applies an update one round later") {
+  const Plan plan = make_plan(Algorithm::pipedream, {2, 1}, {1, 0}, {1, 0});
+  CHECK(computes(plan, 8, 0) ==
+        "F0.0@v0 F0.2@v0 B0.0@v0 F0.4@v0 B0.2@v0 U0.0x2@v1 F0.6@v1 B0.4@v0 U0.2x2@v2 B0.6@v1 U0.4x2@v3 U0.6x2@v4");
+}
+
+TEST_CASE("model parallelism runs one microbatch at a time") {
+  const Plan plan = make_plan(Algorithm::model_parallel, {1, 1});
+  for (int worker : {0, 1}) {
+    const std::string stage = std::to_string(worker);
+    CHECK(computes(plan, 2, worker) == "F" + stage + ".0@v0 B" + stage + ".0@v0 U" + stage + ".0@v1 F" + stage +
+                                           ".1@v1 B" + stage + ".1@v1 U" + stage + ".1@v2");
+  }
+}
+
+TEST_CASE("data parallelism updates after every M microbatches, by default one a worker") {
+  Plan plan = make_plan(Algorithm::data_parallel, {2});
+  CHECK(computes(plan, 3, 0) == "F0.0@v0 B0.0@v0 U0.0x2@v1 F0.2@v1 B0.2@v1 U0.2@v2");
+  CHECK(computes(plan, 3, 1) == "F0.1@v0 B0.1@v0 U0.0x2@v1 U0.2@v2");
+  plan.microbatches_per_update = 3;
+  CHECK(computes(plan, 5, 0) == "F0.0@v0 B0.0@v0 F0.2@v0 B0.2@v0 U0.0x3@v1 F0.4@v1 B0.4@v1 U0.3x2@v2");
+  CHECK(computes(plan, 5, 1) == "F0.1@v0 B0.1@v0 U0.0x3@v1 F0.3@v1 B0.3@v1 U0.3x2@v2");
+}
+
+TEST_CASE("passes without updates stay at version 0") {
+  const Plan plan = make_plan(Algorithm::pipedream, {2, 1}, {1, 0}, {1, 0});
+  CHECK(computes(plan, 4, 0, Pass::forward_only) == "F0.0@v0 F0.2@v0");
+  CHECK(computes(plan, 2, 2, Pass::forward_only) == "F1.0@v0 F1.1@v0");
+  CHECK(computes(plan, 2, 2, Pass::probe) == "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0");
+  CHECK(computes(plan, 1, 1, Pass::probe).empty());
+}
+
+TEST_CASE("every worker names the versions of the table") {
+  std::mt19937 generator(2);
+  for (int n = 0; n < 300; ++n) {
+    const Plan plan = testing::random_case(generator).plan;
+    const std::int64_t microbatches = std::uniform_int_distribution<std::int64_t>(0, 40)(generator);
+    std::map<std::pair<int, std::int64_t>, int> forwards, backwards;
+    for (int worker = 0; worker < testing::worker_count(plan); ++worker) {
+      std::int64_t newest = 0, covered = 0;
+      for (const Action& action : compute_actions(plan, {Pass::train, microbatches}, worker)) {
+        const StagePlan& stage = plan.stages[static_cast<std::size_t>(action.stage)];
+        const std::int64_t r = stage.replicas(), k = action.microbatch;
+        if (action.kind == ActionKind::update) {
+          CHECK(action.version == ++newest);
+          CHECK(k == covered);
+          covered += action.covers;
+          continue;
+        }
+        CHECK(stage.workers[static_cast<std::size_t>(k % r)] == worker);
+        (action.kind == ActionKind::forward ? forwards : backwards)[{action.stage, k}] += 1;
+        CHECK(action.version <= newest);
+        if (plan.algorithm == Algorithm::pipedream) {
+          CHECK(action.version == std::max<std::int64_t>(0, k / r - stage.warmup - stage.reduce_delay));
+        } else {
+          const std::int64_t m = plan.algorithm == Algorithm::model_parallel ? 1
+                                 : plan.microbatches_per_update > 0          ? plan.microbatches_per_update
+                                                                             : r;
+          CHECK(action.version == k / m);
+        }
+      }
+      CHECK(covered == microbatches);
+    }
+    for (const auto* passes : {&forwards, &backwards}) {
+      CHECK(passes->size() == plan.stages.size() * static_cast<std::size_t>(microbatches));
+      for (const auto& [key, times] : *passes) {
+        CHECK(times == 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("a worker that the plan does not have is an error") {
+  CHECK_THROWS_WITH(compute_actions(testing::straight_pipedream(2), {Pass::train, 4}, 2),
+                    "no stage of the plan has worker 2");
+}
+
+}  // namespace pipedream
