@@ -24,17 +24,25 @@ struct Timeline {
 };
 
 // A ring buffer of the newest events of one worker: a few nanoseconds an event, no allocation after construction. One
-// thread.
+// thread at a time.
 class TimelineRecorder {
  public:
+  // Throws ConfigError unless capacity >= 1.
   explicit TimelineRecorder(std::size_t capacity = std::size_t{1} << 18);
-  void record(const Action& action, std::int64_t start_ns, std::int64_t end_ns);
+
+  void record(const Action& action, std::int64_t start_ns, std::int64_t end_ns) {
+    ring_[next_] = {action, start_ns, end_ns};
+    next_ = next_ + 1 == ring_.size() ? 0 : next_ + 1;
+    ++recorded_;
+  }
+
   std::vector<TimelineEvent> events() const;  // oldest first
   std::int64_t dropped() const;
   void clear();
 
  private:
   std::vector<TimelineEvent> ring_;
+  std::size_t next_ = 0;
   std::uint64_t recorded_ = 0;
 };
 
@@ -42,7 +50,9 @@ struct StageFigures {
   double forward_us = 0;  // median of the recorded forwards
   double backward_us = 0;
   double update_us = 0;
-  double staleness = 0;  // mean over backwards of (updates of the stage done at that moment - version used)
+  // Mean over backwards of (updates that the worker had done in the segment at that moment - version used). Backwards
+  // whose count is unknown, because the events that tell it were dropped, are left out.
+  double staleness = 0;
 };
 
 struct TimelineFigures {
@@ -54,10 +64,11 @@ struct TimelineFigures {
   std::vector<StageFigures> stages;
 };
 
+// A timeline without events gives zeros. Throws ConfigError unless it has the plan's workers.
 TimelineFigures summarize(const Timeline& timeline, const Plan& plan);
 
-// Chrome JSON: one process a worker, tracks for compute and for waiting, arrows from sends to receives. Written to a
-// temporary name, synced and renamed.
+// Chrome JSON: one process a worker, tracks for compute and for communication, arrows from sends to receives. Written
+// to a temporary name, synced and renamed. Throws ConfigError as summarize does, and where the file cannot be written.
 void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path);
 
 }  // namespace pipedream

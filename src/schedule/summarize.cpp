@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "schedule/share.h"
+#include "schedule/timeline.h"
+
+namespace pipedream {
+namespace {
+
+double median(std::vector<double> values) {
+  if (values.empty()) {
+    return 0;
+  }
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) {
+    return *middle;
+  }
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
+
+// Updates that a worker has done in its segment, by walking its events. Unknown (-1) until an update or the start of a
+// segment is seen, where older events were dropped.
+class UpdateCount {
+ public:
+  explicit UpdateCount(bool from_the_start) : count_(from_the_start ? 0 : -1) {}
+
+  void see(const Action& action) {
+    if (action.kind == ActionKind::update) {
+      count_ = action.version;
+    } else if (action.kind == ActionKind::forward) {
+      // Microbatches only grow within a segment.
+      count_ = action.microbatch <= last_forward_ ? 0 : count_;
+      last_forward_ = action.microbatch;
+    }
+  }
+  std::int64_t count() const { return count_; }
+
+ private:
+  std::int64_t count_;
+  std::int64_t last_forward_ = -1;
+};
+
+struct StageSamples {
+  std::vector<double> forward, backward, update;
+  double staleness = 0;
+  std::int64_t backwards = 0;
+};
+
+void add_worker(StageSamples& samples, const std::vector<TimelineEvent>& events, bool from_the_start) {
+  UpdateCount updates(from_the_start);
+  for (const TimelineEvent& event : events) {
+    const double duration = microseconds(event.end_ns - event.start_ns);
+    updates.see(event.action);
+    if (event.action.kind == ActionKind::forward) {
+      samples.forward.push_back(duration);
+    } else if (event.action.kind == ActionKind::update) {
+      samples.update.push_back(duration);
+    } else if (event.action.kind == ActionKind::backward) {
+      samples.backward.push_back(duration);
+      if (updates.count() >= 0) {
+        samples.staleness += static_cast<double>(updates.count() - event.action.version);
+        ++samples.backwards;
+      }
+    }
+  }
+}
+
+StageFigures stage_figures(const Timeline& timeline, const StagePlan& stage) {
+  StageSamples samples;
+  for (const int worker : stage.workers) {
+    const auto w = static_cast<std::size_t>(worker);
+    add_worker(samples, timeline.workers[w], w >= timeline.dropped.size() || timeline.dropped[w] == 0);
+  }
+  StageFigures figures;
+  figures.forward_us = median(std::move(samples.forward));
+  figures.backward_us = median(std::move(samples.backward));
+  figures.update_us = median(std::move(samples.update));
+  if (samples.backwards > 0) {
+    figures.staleness = samples.staleness / static_cast<double>(samples.backwards);
+  }
+  return figures;
+}
+
+std::vector<std::int64_t> ends_of(const Timeline& timeline, const StagePlan& stage, ActionKind kind) {
+  std::vector<std::int64_t> ends;
+  for (const int worker : stage.workers) {
+    for (const TimelineEvent& event : timeline.workers[static_cast<std::size_t>(worker)]) {
+      if (event.action.kind == kind) {
+        ends.push_back(event.end_ns);
+      }
+    }
+  }
+  std::sort(ends.begin(), ends.end());
+  return ends;
+}
+
+// The middle half leaves out warm-up and drain.
+double steady_microbatch_us(const Timeline& timeline, const StagePlan& last_stage) {
+  std::vector<std::int64_t> ends = ends_of(timeline, last_stage, ActionKind::backward);
+  if (ends.empty()) {
+    ends = ends_of(timeline, last_stage, ActionKind::forward);
+  }
+  if (ends.size() < 2) {
+    return 0;
+  }
+  std::size_t first = ends.size() / 4;
+  std::size_t last = ends.size() - 1 - first;
+  if (first == last) {
+    first = 0;
+    last = ends.size() - 1;
+  }
+  return microseconds(ends[last] - ends[first]) / static_cast<double>(last - first);
+}
+
+double compute_us(const std::vector<TimelineEvent>& events) {
+  std::int64_t total = 0;
+  for (const TimelineEvent& event : events) {
+    if (detail::is_compute(event.action.kind)) {
+      total += event.end_ns - event.start_ns;
+    }
+  }
+  return microseconds(total);
+}
+
+double span_us(const Timeline& timeline) {
+  std::int64_t first = std::numeric_limits<std::int64_t>::max();
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  for (const auto& events : timeline.workers) {
+    for (const TimelineEvent& event : events) {
+      first = std::min(first, event.start_ns);
+      last = std::max(last, event.end_ns);
+    }
+  }
+  return last < first ? 0 : microseconds(last - first);
+}
+
+}  // namespace
+
+TimelineFigures summarize(const Timeline& timeline, const Plan& plan) {
+  detail::check_workers(timeline, plan);
+  TimelineFigures figures;
+  figures.span_us = span_us(timeline);
+  for (const auto& events : timeline.workers) {
+    figures.utilisation.push_back(figures.span_us > 0 ? compute_us(events) / figures.span_us : 0);
+  }
+  if (figures.span_us > 0) {
+    const double sum = std::accumulate(figures.utilisation.begin(), figures.utilisation.end(), 0.0);
+    figures.bubble = 1 - sum / static_cast<double>(figures.utilisation.size());
+  }
+  for (const StagePlan& stage : plan.stages) {
+    figures.stages.push_back(stage_figures(timeline, stage));
+  }
+  figures.microbatch_us = steady_microbatch_us(timeline, plan.stages.back());
+  return figures;
+}
+
+}  // namespace pipedream
