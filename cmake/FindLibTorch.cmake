@@ -57,8 +57,10 @@ endif()
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::c10 SHARED IMPORTED)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION "${LibTorch_c10_LIBRARY}")
-  target_include_directories(LibTorch::c10 INTERFACE "${LibTorch_INCLUDE_DIR}"
-                                                     "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  # Searched last: LibTorch ships headers of other libraries beside its own, fmt's among them, of versions that differ
+  # from the libraries we link.
+  target_compile_options(LibTorch::c10 INTERFACE "SHELL:-idirafter \"${LibTorch_INCLUDE_DIR}\""
+                                                 "SHELL:-idirafter \"${LibTorch_INCLUDE_DIR}/torch/csrc/api/include\"")
 
   add_library(LibTorch::torch SHARED IMPORTED)
   set_target_properties(LibTorch::torch PROPERTIES IMPORTED_LOCATION "${LibTorch_torch_cpu_LIBRARY}")
