@@ -1,0 +1,23 @@
+#include "transport/contract.h"
+
+namespace pipedream::test {
+
+std::vector<std::string> launch(int workers, const std::function<void(Communicator&)>& work) {
+  std::vector<std::string> ends(static_cast<std::size_t>(workers));
+  try {
+    run_in_threads(workers, [&](Communicator& communicator) {
+      try {
+        work(communicator);
+      } catch (const std::exception& error) {
+        ends[static_cast<std::size_t>(communicator.rank())] = error.what();
+        throw;
+      }
+    });
+  } catch (const std::exception&) {
+  }
+  return ends;
+}
+
+int most_workers() { return 5; }
+
+}  // namespace pipedream::test
