@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "partitioner/cost_model.h"
+#include "partitioner/memory_model.h"
+#include "partitioner/search.h"
+#include "pipedream/error.h"
+#include "pipedream/partition.h"
+
+namespace pipedream {
+namespace {
+
+using detail::CutBytes;
+
+std::vector<LayerEdges> layer_edges(const Profile& profile, const std::vector<detail::TensorEnds>& ends) {
+  std::vector<LayerEdges> edges;
+  for (const LayerProfile& layer : profile.layers) edges.push_back({layer.name, {}});
+  for (std::size_t t = 0; t < ends.size(); ++t) {
+    for (const int consumer : ends[t].consumers) {
+      edges[static_cast<std::size_t>(consumer)].producers.push_back(profile.tensors[t].producer);
+    }
+  }
+  return edges;
+}
+
+// By layer of the profile.
+std::vector<int> stages_of_layers(const Plan& plan, const Profile& profile) {
+  std::unordered_map<std::string, int> stage_of;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    for (const std::string& layer : plan.stages[s].layers) stage_of[layer] = static_cast<int>(s);
+  }
+  std::vector<int> result;
+  for (const LayerProfile& layer : profile.layers) result.push_back(stage_of.at(layer.name));
+  return result;
+}
+
+void check_matches(const Plan& plan, const Profile& profile, const Topology& topology,
+                   const std::vector<detail::TensorEnds>& ends) {
+  if (!plan.graph_hash.empty() && !profile.graph_hash.empty() && plan.graph_hash != profile.graph_hash) {
+    throw ConfigError(fmt::format("graph_hash: the plan was made for model {}, the profile is of model {}",
+                                  plan.graph_hash, profile.graph_hash));
+  }
+  validate_against_layers(plan, layer_edges(profile, ends));
+  if (plan.workers() > topology.workers()) {
+    throw ConfigError(fmt::format("the plan uses {} workers, the topology has {}", plan.workers(), topology.workers()));
+  }
+}
+
+// Sends of each stage, one for each later stage that uses a tensor, and the bytes that cross the cut after it.
+void predict_traffic(Plan& plan, const Profile& profile, const std::vector<detail::TensorEnds>& ends,
+                     const std::vector<int>& stage_of, std::vector<CutBytes>& cuts) {
+  cuts.assign(plan.stages.size(), {});
+  for (std::size_t t = 0; t < ends.size(); ++t) {
+    const std::int64_t bytes = profile.tensors[t].bytes;
+    const std::int64_t gradient = profile.tensors[t].requires_gradient ? bytes : 0;
+    const auto from = static_cast<std::size_t>(stage_of[static_cast<std::size_t>(ends[t].producer)]);
+    std::vector<std::size_t> users;
+    for (const int consumer : ends[t].consumers) {
+      users.push_back(static_cast<std::size_t>(stage_of[static_cast<std::size_t>(consumer)]));
+    }
+    std::sort(users.begin(), users.end());
+    users.erase(std::unique(users.begin(), users.end()), users.end());
+    for (const std::size_t user : users) {
+      if (user == from) continue;
+      plan.stages[from].prediction.send_forward_bytes += bytes;
+      plan.stages[user].prediction.send_backward_bytes += gradient;
+    }
+    for (std::size_t cut = from; !users.empty() && cut < users.back(); ++cut) {
+      cuts[cut].forward += bytes;
+      cuts[cut].backward += gradient;
+    }
+  }
+}
+
+void predict_stages(Plan& plan, const Profile& profile, const std::vector<detail::TensorEnds>& ends,
+                    const std::vector<int>& stage_of, const detail::LevelLinks& links, double optimizer_state_factor) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    StagePlan& stage = plan.stages[s];
+    const auto footprint = detail::stage_footprint(profile, ends, stage_of, static_cast<int>(s));
+    stage.prediction.parameter_bytes = footprint.parameter_bytes;
+    stage.prediction.memory_bytes =
+        detail::memory_bytes(footprint, stage.warmup, stage.reduce_delay, optimizer_state_factor);
+    stage.prediction.allreduce_us = links.allreduce_us(footprint.parameter_bytes, stage.replicas());
+  }
+  for (std::size_t l = 0; l < stage_of.size(); ++l) {
+    StagePrediction& prediction = plan.stages[static_cast<std::size_t>(stage_of[l])].prediction;
+    prediction.forward_us += profile.layers[l].forward_us;
+    prediction.backward_us += profile.layers[l].backward_us;
+  }
+}
+
+void raise(PlanPrediction& prediction, double us, const std::string& what) {
+  if (us <= prediction.microbatch_us && !prediction.bound_by.empty()) return;
+  prediction.microbatch_us = us;
+  prediction.bound_by = what;
+}
+
+// All stages and links at work at once: the slowest decides.
+void predict_pipeline(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const double compute_us = stage.prediction.forward_us + stage.prediction.backward_us;
+    const double reduce_us = stage.prediction.allreduce_us;
+    raise(plan.prediction, std::max(compute_us, reduce_us) / stage.replicas(),
+          fmt::format("{} of stage {}", reduce_us > compute_us ? "all-reduce" : "compute", s));
+    if (s + 1 < plan.stages.size()) {
+      raise(plan.prediction, links.transfer_us(cuts[s].forward, cuts[s].backward),
+            fmt::format("link from stage {} to stage {}", s, s + 1));
+    }
+  }
+}
+
+// One microbatch at a time: everything adds up.
+void predict_sequence(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+  double compute_us = 0;
+  double links_us = 0;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    compute_us += plan.stages[s].prediction.forward_us + plan.stages[s].prediction.backward_us;
+    links_us += links.transfer_us(cuts[s].forward, cuts[s].backward);
+  }
+  plan.prediction.microbatch_us = compute_us + links_us;
+  plan.prediction.bound_by =
+      links_us > compute_us ? "links, one microbatch at a time" : "compute, one microbatch at a time";
+}
+
+// An update of M microbatches: each replica computes its share of them while gradients are reduced.
+void predict_data_parallel(Plan& plan) {
+  const StagePlan& stage = plan.stages.front();
+  const std::int64_t replicas = stage.replicas();
+  const std::int64_t update = plan.microbatches_per_update > 0 ? plan.microbatches_per_update : replicas;
+  const auto share = static_cast<double>((update + replicas - 1) / replicas);
+  const double compute_us = share * (stage.prediction.forward_us + stage.prediction.backward_us);
+  const double reduce_us = stage.prediction.allreduce_us;
+  plan.prediction.microbatch_us = std::max(compute_us, reduce_us) / static_cast<double>(update);
+  plan.prediction.bound_by = reduce_us > compute_us ? "all-reduce of stage 0" : "compute of stage 0";
+}
+
+// What the same workers would do otherwise, whether or not it fits into their memory.
+void predict_alternatives(Plan& plan, const Profile& profile, const Topology& topology) {
+  const detail::PaperCosts costs(profile, topology);
+  plan.prediction.single_worker_us = costs.stage_us(0, costs.layers(), 1);
+  plan.prediction.data_parallel_us = costs.stage_us(0, costs.layers(), plan.workers());
+  detail::SearchOptions straight;
+  straight.workers = plan.workers();
+  straight.straight = true;
+  plan.prediction.best_straight_us = bottleneck_us(costs, *fastest_pipeline(costs, nullptr, straight));
+}
+
+}  // namespace
+
+void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor) {
+  validate(profile);
+  validate(plan);
+  const detail::LevelLinks links(topology);
+  const auto ends = detail::tensor_ends(profile);
+  check_matches(plan, profile, topology, ends);
+  const std::vector<int> stage_of = stages_of_layers(plan, profile);
+  plan.prediction = {};
+  for (StagePlan& stage : plan.stages) stage.prediction = {};
+  std::vector<CutBytes> cuts;
+  predict_traffic(plan, profile, ends, stage_of, cuts);
+  predict_stages(plan, profile, ends, stage_of, links, optimizer_state_factor);
+  switch (plan.algorithm) {
+    case Algorithm::pipedream:
+      predict_pipeline(plan, links, cuts);
+      break;
+    case Algorithm::model_parallel:
+      predict_sequence(plan, links, cuts);
+      break;
+    case Algorithm::data_parallel:
+      predict_data_parallel(plan);
+      break;
+  }
+  predict_alternatives(plan, profile, topology);
+}
+
+}  // namespace pipedream

@@ -1,0 +1,206 @@
+#include "partitioner/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace pipedream::detail {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// How the layers from some `first` on can be covered.
+struct State {
+  int workers = 0;
+  int out = 0;  // r (w + 1) of its first stage, 0 where memory does not count
+  int stages = 0;
+  int end = 0;  // of its first stage
+  int replicas = 0;
+  int next = 0;  // index among the states from `end` on
+};
+
+// The greatest depths that fit, for the stages that begin at one layer.
+class DepthRow {
+ public:
+  DepthRow(const MemoryLimit* memory, int first, int layers) : first_(first), layers_(layers) {
+    if (!memory) return;
+    for (const StageFootprint& footprint : memory->footprints.row(first)) {
+      for (const int delay : {0, 1}) {
+        depth_[delay].push_back(greatest_warmup(footprint, delay, memory->optimizer_state_factor, memory->limit_bytes));
+      }
+    }
+  }
+
+  bool fits(int end, int replicas, int warmup) const {
+    const bool only_stage = first_ == 0 && end == layers_;
+    const auto& depths = depth_[replicas > 1 && !only_stage];
+    return depths.empty() || warmup <= depths[static_cast<std::size_t>(end - first_ - 1)];
+  }
+
+ private:
+  int first_;
+  int layers_;
+  std::vector<int> depth_[2];  // by reduce_delay
+};
+
+// Is there a plan whose every stage and link keeps a bound?
+class BoundedSearch {
+ public:
+  BoundedSearch(const CostModel& costs, const MemoryLimit* memory, const SearchOptions& options)
+      : costs_(costs), memory_(memory), options_(options), states_(static_cast<std::size_t>(costs.layers()) + 1) {}
+
+  std::optional<std::vector<FoundStage>> plan_within(double bound_us) {
+    bound_us_ = bound_us;
+    states_.back() = {State{}};
+    for (int first = costs_.layers() - 1; first >= 0; --first) cover_from(first);
+    return best_plan();
+  }
+
+ private:
+  // Without a memory limit and with idle workers allowed, nothing speaks for more workers than needed.
+  bool fewest_workers_suffice() const { return !memory_ && !options_.use_all_workers; }
+
+  void cover_from(int first) {
+    auto& states = states_[static_cast<std::size_t>(first)];
+    states.clear();
+    if (first > 0 && costs_.link_us(first) > bound_us_) return;
+    const int before = first > 0 ? costs_.replicas_needed(0, first, bound_us_, options_.workers) : 0;
+    // In a straight plan the layers before are covered by one worker a stage, each with a layer at least.
+    fewest_allowed_ = options_.straight && options_.use_all_workers ? options_.workers - first : 0;
+    most_ = options_.workers - before;
+    by_workers_.assign(static_cast<std::size_t>(std::max(most_, 0)) + 1, {});
+    const DepthRow depths(memory_, first, costs_.layers());
+    for (int end = first + 1; end <= costs_.layers(); ++end) {
+      const int needed = costs_.replicas_needed(first, end, bound_us_, options_.workers);
+      if (needed > most_ || (options_.straight && needed > 1)) break;
+      if (!states_[static_cast<std::size_t>(end)].empty()) add_stage(first, end, needed, depths);
+    }
+    collect(states);
+  }
+
+  void add_stage(int first, int end, int needed, const DepthRow& depths) {
+    const int most_replicas = options_.straight || fewest_workers_suffice() ? needed : most_;
+    for (int replicas = needed; replicas <= most_replicas; ++replicas) {
+      if (costs_.stage_us(first, end, replicas) > bound_us_) return;
+      add_states(end, replicas, depths);
+    }
+  }
+
+  void add_states(int end, int replicas, const DepthRow& depths) {
+    const auto& later = states_[static_cast<std::size_t>(end)];
+    for (std::size_t i = 0; i < later.size(); ++i) {
+      State state{later[i].workers + replicas, 0, later[i].stages + 1, end, replicas, static_cast<int>(i)};
+      if (state.workers > most_) break;  // they stand in the order of their workers
+      if (state.workers < fewest_allowed_) continue;
+      if (memory_) {
+        const int warmup = (later[i].out + replicas - 1) / replicas;
+        if (!depths.fits(end, replicas, warmup)) continue;
+        state.out = replicas * (warmup + 1);
+      }
+      keep_if_better(state);
+    }
+  }
+
+  void keep_if_better(const State& state) {
+    if (fewest_workers_suffice()) most_ = std::min(most_, state.workers);
+    auto& list = by_workers_[static_cast<std::size_t>(state.workers)];
+    const auto no_better = [](const State& a, const State& b) { return a.out >= b.out && a.stages >= b.stages; };
+    for (const State& other : list) {
+      if (no_better(state, other)) return;
+    }
+    std::erase_if(list, [&](const State& other) { return no_better(other, state); });
+    list.push_back(state);
+  }
+
+  // Ascending in workers. Where idle workers are allowed, more workers must at least mean fewer microbatches out.
+  void collect(std::vector<State>& states) const {
+    int least_out = std::numeric_limits<int>::max();
+    for (const auto& list : by_workers_) {
+      int least_here = least_out;
+      for (const State& state : list) {
+        if (!options_.use_all_workers && state.out >= least_out) continue;
+        states.push_back(state);
+        least_here = std::min(least_here, state.out);
+      }
+      least_out = least_here;
+    }
+  }
+
+  std::optional<std::vector<FoundStage>> best_plan() const {
+    const State* best = nullptr;
+    for (const State& state : states_.front()) {
+      if (options_.use_all_workers && state.workers != options_.workers) continue;
+      const bool better =
+          !best || state.workers < best->workers || (state.workers == best->workers && state.stages < best->stages);
+      if (better) best = &state;
+    }
+    if (!best) return std::nullopt;
+    std::vector<FoundStage> plan;
+    for (int first = 0; first < costs_.layers();) {
+      plan.push_back({first, best->end, best->replicas});
+      first = best->end;
+      best = &states_[static_cast<std::size_t>(first)][static_cast<std::size_t>(best->next)];
+    }
+    return plan;
+  }
+
+  const CostModel& costs_;
+  const MemoryLimit* memory_;
+  SearchOptions options_;
+  double bound_us_ = 0;
+  std::vector<std::vector<State>> states_;  // by first layer, ascending in workers
+  // While the states of one layer are made:
+  std::vector<std::vector<State>> by_workers_;
+  int fewest_allowed_ = 0;
+  int most_ = 0;
+};
+
+// Expects that no bound below `lower` can be kept.
+std::optional<std::vector<FoundStage>> least_bound(const CostModel& costs, BoundedSearch& search, double lower) {
+  if (auto plan = search.plan_within(lower)) return plan;
+  // Steps that double find an upper bound near the lower one, where a pass is cheap; past twice the lower one, any.
+  std::optional<std::vector<FoundStage>> plan;
+  double upper = lower;
+  for (double step = lower * 0x1p-6; !plan; step *= 2) {
+    if (upper == kInfinity) return std::nullopt;
+    lower = upper;
+    upper = step > 0 && step < lower ? lower + step : kInfinity;
+    plan = search.plan_within(upper);
+  }
+  upper = bottleneck_us(costs, *plan);
+  while (true) {
+    const double middle = lower + (upper - lower) / 2;
+    if (!(middle > lower && middle < upper)) break;
+    if (const auto better = search.plan_within(middle)) {
+      upper = bottleneck_us(costs, *better);
+    } else {
+      lower = middle;
+    }
+  }
+  return search.plan_within(upper);
+}
+
+}  // namespace
+
+double bottleneck_us(const CostModel& costs, const std::vector<FoundStage>& stages) {
+  double worst = 0;
+  for (const FoundStage& stage : stages) {
+    worst = std::max(worst, costs.stage_us(stage.first, stage.end, stage.replicas));
+    if (stage.first > 0) worst = std::max(worst, costs.link_us(stage.first));
+  }
+  return worst;
+}
+
+std::optional<std::vector<FoundStage>> fastest_pipeline(const CostModel& costs, const MemoryLimit* memory,
+                                                        const SearchOptions& options) {
+  // Without limits first: that is fast, often already within the limits, and a lower bound otherwise.
+  SearchOptions relaxed = options;
+  relaxed.use_all_workers = false;
+  BoundedSearch unlimited(costs, nullptr, relaxed);
+  auto plan = least_bound(costs, unlimited, 0);
+  if (!plan || (!memory && !options.use_all_workers)) return plan;
+  BoundedSearch limited(costs, memory, options);
+  return least_bound(costs, limited, bottleneck_us(costs, *plan));
+}
+
+}  // namespace pipedream::detail
