@@ -89,12 +89,15 @@ double PaperCosts::stage_us(int first, int end, int replicas) const {
 int PaperCosts::replicas_needed(int first, int end, double bound_us, int most) const {
   const double compute = compute_us(first, end);
   if (compute <= bound_us) return 1;
-  if (compute / most > bound_us) return most + 1;
-  // The quotient may round to the wrong side; the comparison is the one that stage_us makes.
-  int replicas = std::clamp(static_cast<int>(std::ceil(compute / bound_us)), 1, most);
-  while (replicas > 1 && compute / (replicas - 1) <= bound_us) --replicas;
-  while (compute / replicas > bound_us) ++replicas;
-  return replicas;
+  const double quotient = compute / bound_us;
+  if (quotient >= static_cast<double>(most) + 1) return most + 1;
+  int replicas = static_cast<int>(std::ceil(quotient));
+  // Near a whole number the quotient may have rounded to the wrong side; these comparisons are stage_us's own.
+  if (std::abs(quotient - std::round(quotient)) < 1e-6) {
+    while (replicas > 1 && compute / (replicas - 1) <= bound_us) --replicas;
+    while (compute / replicas > bound_us) ++replicas;
+  }
+  return std::min(replicas, most + 1);
 }
 
 }  // namespace pipedream::detail

@@ -8,6 +8,7 @@ namespace pipedream::detail {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kHalvings = 12;
 
 // How the layers from some `first` on can be covered.
 struct State {
@@ -22,19 +23,23 @@ struct State {
 // The greatest depths that fit, for the stages that begin at one layer.
 class DepthRow {
  public:
-  DepthRow(const MemoryLimit* memory, int first, int layers) : first_(first), layers_(layers) {
-    if (!memory) return;
-    for (const StageFootprint& footprint : memory->footprints.row(first)) {
+  DepthRow(const MemoryLimit& memory, int first, int layers) : first_(first), layers_(layers) {
+    for (StageFootprint footprint : memory.footprints.row(first)) {
       for (const int delay : {0, 1}) {
-        depth_[delay].push_back(greatest_warmup(footprint, delay, memory->optimizer_state_factor, memory->limit_bytes));
+        depth_[delay].push_back(greatest_warmup(footprint, delay, memory.optimizer_state_factor, memory.limit_bytes));
       }
+      // Longer stages may hold fewer tensors, but never fewer parameters.
+      footprint.in_flight_bytes = 0;
+      if (greatest_warmup(footprint, 0, memory.optimizer_state_factor, memory.limit_bytes) < 0) break;
     }
   }
 
-  bool fits(int end, int replicas, int warmup) const {
+  // No stage that ends there or later fits at any depth.
+  bool hopeless(int end) const { return end - first_ > static_cast<int>(depth_[0].size()); }
+
+  int greatest_depth(int end, int replicas) const {
     const bool only_stage = first_ == 0 && end == layers_;
-    const auto& depths = depth_[replicas > 1 && !only_stage];
-    return depths.empty() || warmup <= depths[static_cast<std::size_t>(end - first_ - 1)];
+    return depth_[replicas > 1 && !only_stage][static_cast<std::size_t>(end - first_ - 1)];
   }
 
  private:
@@ -69,35 +74,33 @@ class BoundedSearch {
     fewest_allowed_ = options_.straight && options_.use_all_workers ? options_.workers - first : 0;
     most_ = options_.workers - before;
     by_workers_.assign(static_cast<std::size_t>(std::max(most_, 0)) + 1, {});
-    const DepthRow depths(memory_, first, costs_.layers());
+    if (memory_) depths_.emplace(*memory_, first, costs_.layers());
     for (int end = first + 1; end <= costs_.layers(); ++end) {
       const int needed = costs_.replicas_needed(first, end, bound_us_, options_.workers);
-      if (needed > most_ || (options_.straight && needed > 1)) break;
-      if (!states_[static_cast<std::size_t>(end)].empty()) add_stage(first, end, needed, depths);
+      if (needed > most_ || (options_.straight && needed > 1) || (memory_ && depths_->hopeless(end))) break;
+      for (std::size_t i = 0; i < states_[static_cast<std::size_t>(end)].size(); ++i) {
+        const State& later = states_[static_cast<std::size_t>(end)][i];
+        if (later.workers + needed > most_) break;  // they stand in the order of their workers
+        add_stage(first, end, needed, later, static_cast<int>(i));
+      }
     }
     collect(states);
   }
 
-  void add_stage(int first, int end, int needed, const DepthRow& depths) {
-    const int most_replicas = options_.straight || fewest_workers_suffice() ? needed : most_;
+  // Puts the stage [first, end) before a state, with each number of replicas that may lead to the best plan.
+  void add_stage(int first, int end, int needed, const State& later, int index) {
+    int most_replicas = options_.straight || fewest_workers_suffice() ? needed : most_ - later.workers;
     for (int replicas = needed; replicas <= most_replicas; ++replicas) {
-      if (costs_.stage_us(first, end, replicas) > bound_us_) return;
-      add_states(end, replicas, depths);
-    }
-  }
-
-  void add_states(int end, int replicas, const DepthRow& depths) {
-    const auto& later = states_[static_cast<std::size_t>(end)];
-    for (std::size_t i = 0; i < later.size(); ++i) {
-      State state{later[i].workers + replicas, 0, later[i].stages + 1, end, replicas, static_cast<int>(i)};
-      if (state.workers > most_) break;  // they stand in the order of their workers
-      if (state.workers < fewest_allowed_) continue;
+      State state{later.workers + replicas, 0, later.stages + 1, end, replicas, index};
       if (memory_) {
-        const int warmup = (later[i].out + replicas - 1) / replicas;
-        if (!depths.fits(end, replicas, warmup)) continue;
+        const int warmup = (later.out + replicas - 1) / replicas;
+        if (warmup > depths_->greatest_depth(end, replicas)) continue;
         state.out = replicas * (warmup + 1);
+        // r replicas have at most later.out + 2 r - 1 microbatches out, 2 r replicas at least that and one more.
+        if (!options_.use_all_workers) most_replicas = std::min(most_replicas, 2 * replicas - 1);
       }
-      keep_if_better(state);
+      if (costs_.stage_us(first, end, replicas) > bound_us_) return;
+      if (state.workers >= fewest_allowed_) keep_if_better(state);
     }
   }
 
@@ -146,10 +149,11 @@ class BoundedSearch {
 
   const CostModel& costs_;
   const MemoryLimit* memory_;
-  SearchOptions options_;
+  const SearchOptions options_;
   double bound_us_ = 0;
   std::vector<std::vector<State>> states_;  // by first layer, ascending in workers
   // While the states of one layer are made:
+  std::optional<DepthRow> depths_;
   std::vector<std::vector<State>> by_workers_;
   int fewest_allowed_ = 0;
   int most_ = 0;
@@ -168,13 +172,16 @@ std::optional<std::vector<FoundStage>> least_bound(const CostModel& costs, Bound
     plan = search.plan_within(upper);
   }
   upper = bottleneck_us(costs, *plan);
-  while (true) {
-    const double middle = lower + (upper - lower) / 2;
-    if (!(middle > lower && middle < upper)) break;
-    if (const auto better = search.plan_within(middle)) {
+  // Halve; when the two are near, ask for anything better than the best, until there is none.
+  for (int halvings = 0; lower < upper; ++halvings) {
+    const double below = std::nextafter(upper, 0);
+    const bool finish = halvings >= kHalvings && halvings % 2 == 0;
+    const double bound = finish ? below : lower + (upper - lower) / 2;
+    if (bound <= lower || bound > below) break;
+    if (const auto better = search.plan_within(bound)) {
       upper = bottleneck_us(costs, *better);
     } else {
-      lower = middle;
+      lower = bound;
     }
   }
   return search.plan_within(upper);

@@ -2,8 +2,8 @@
 //
 // It solves the paper's recurrence A(j, m) = min over s, m' of max(A(s, m - m'), link(s), T(s..j, m')) without
 // tabulating it: for a bound T, the least workers that cover a suffix within T follow from one pass over its first
-// stages, and the least T that can be kept is found by halving, down to neighbouring doubles. Bounds and costs are the
-// same expressions, so the answer is exact. A pass costs O(N^2) stages, few of them looked at where workers are scarce.
+// stages. The bound is halved, and in the end anything strictly better is asked for until there is none; bounds and
+// costs are the same expressions, so the answer is exact. A pass costs O(N^2), and less where workers are scarce.
 //
 // Going from the last stage to the first, the depth w of a stage follows from what lies behind it alone, so a memory
 // limit under the default depths is exact too: a state is (first layer, workers, r (w + 1) microbatches out), and fewer
