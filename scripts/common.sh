@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the scripts here: goes to the root of the checkout and defines run(), which prints a command and runs it.
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 run() {
   printf '+ %s\n' "$(printf '%q ' "$@")" >&2
