@@ -1,0 +1,75 @@
+#include "partitioner/command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "partitioner/command_plan.h"
+#include "partitioner/command_show.h"
+#include "pipedream/error.h"
+#include "pipedream/version.h"
+
+namespace pipedream {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json
+  pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight
+  pipedream show plan.json
+  pipedream show plan.json --profile profile.json --json
+
+Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
+
+// Messages are one line, whatever a library puts into them.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+// CLI11 would only say that a subcommand is required.
+void refuse_unknown_subcommand(CLI::App& app, const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front().starts_with('-')) return;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+  if (std::find(known.begin(), known.end(), arguments.front()) == known.end()) {
+    throw ConfigError(fmt::format("no subcommand \"{}\" (known: {})", arguments.front(), fmt::join(known, ", ")));
+  }
+}
+
+int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  CLI::App app("Plans how a network is cut into pipeline stages, and shows such plans.", "pipedream");
+  app.set_version_flag("--version", std::string(version()));
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  PlanCommand plan(app, out);
+  ShowCommand show(app, out);
+  refuse_unknown_subcommand(app, arguments);
+  // CLI11 takes them from the back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error, out, err);  // --help, --version
+    err << "pipedream: " << one_line(error.what()) << " (pipedream --help tells more)\n";
+    return kExitUsage;
+  }
+  return plan.chosen() ? plan.run() : show.run();
+}
+
+}  // namespace
+
+int pipedream_command(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  try {
+    return run(arguments, out, err);
+  } catch (const ConfigError& error) {
+    err << "pipedream: " << one_line(error.what()) << "\n";
+    return kExitUsage;
+  } catch (const std::exception& error) {
+    err << "pipedream: " << one_line(error.what()) << "\n";
+    return kExitFailure;
+  }
+}
+
+}  // namespace pipedream

@@ -1,0 +1,113 @@
+#include "partitioner/command_plan.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "partitioner/plan_table.h"
+#include "partitioner/units.h"
+#include "pipedream/error.h"
+
+namespace pipedream {
+namespace {
+
+int parse_workers(const std::string& text) {
+  int workers = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, workers);
+  if (error == std::errc() && rest != end && *rest == 'x') {
+    throw ConfigError(fmt::format("--workers {}: only one level of workers can be planned for", text));
+  }
+  if (error != std::errc() || rest != end || workers < 1) {
+    throw ConfigError(fmt::format("--workers {}: must be a whole number from 1 on", text));
+  }
+  return workers;
+}
+
+}  // namespace
+
+PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
+    : command_(app.add_subcommand("plan", "Makes a plan from a measured profile")), out_(out) {
+  CLI::App& command = *command_;
+  command.add_option("PROFILE", profile_, "File of a measured model")->required();
+  auto* workers =
+      command.add_option("--workers", workers_, "How many, at most (default: as many as measured the profile)");
+  links_.add_to(command);
+  command.add_option("--topology", topology_, "File with workers and links, instead of the three options before")
+      ->excludes(workers)
+      ->excludes("--bandwidth")
+      ->excludes("--latency");
+  command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
+  command.add_option("--algorithm", algorithm_, "pipedream, model-parallel or data-parallel")->capture_default_str();
+  command.add_flag("--straight", straight_, "One worker a stage, no replicas");
+  command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
+  command.add_option("--microbatches-per-update", microbatches_per_update_,
+                     "For data-parallel (default: the number of workers)");
+  optimizer_.add_to(command);
+  command.add_option("-o,--output", output_, "File to write the plan to");
+  command.add_flag("--json", json_, "Print the plan as JSON instead of a table");
+}
+
+Topology PlanCommand::topology(const Profile& profile) const {
+  Topology topology;
+  if (!topology_.empty()) {
+    topology = read_topology(topology_);
+  } else if (!workers_.empty()) {
+    topology = links_.topology(profile, parse_workers(workers_));
+  } else {
+    topology = links_.topology(profile, profile.topology.workers());
+  }
+  if (!memory_.empty()) topology.memory_bytes_per_worker = detail::parse_bytes(memory_);
+  return topology;
+}
+
+PartitionOptions PlanCommand::options() const {
+  PartitionOptions options;
+  options.algorithm = parse_algorithm(algorithm_);
+  options.straight = straight_;
+  options.use_all_workers = use_all_workers_;
+  options.microbatches_per_update = microbatches_per_update_;
+  options.optimizer_state_factor = optimizer_.state_factor();
+  return options;
+}
+
+int PlanCommand::run() const {
+  const PartitionOptions chosen = options();
+  const Profile profile = read_profile(profile_);
+  const Topology workers = topology(profile);
+  const Plan plan = partition(profile, workers, chosen);
+  if (!output_.empty()) write_plan(plan, output_);
+  if (json_) {
+    out_ << to_json(plan);
+  } else {
+    print(plan, profile, workers);
+  }
+  return 0;
+}
+
+void PlanCommand::print(const Plan& plan, const Profile& profile, const Topology& workers) const {
+  out_ << plan_table(plan);
+  if (plan.workers() > 1) {
+    out_ << "links    "
+         << (topology_.empty() ? links_.describe(workers)
+                               : detail::format_bytes_per_second(workers.levels[0].bandwidth_bytes_per_s))
+         << "\n";
+  }
+  if (plan.workers() < workers.workers()) {
+    out_ << fmt::format("workers  {} of {} used: more would not be faster\n", plan.workers(), workers.workers());
+  }
+  if (workers.memory_bytes_per_worker > 0) {
+    Topology unlimited = workers;
+    unlimited.memory_bytes_per_worker = 0;
+    const double faster_us = partition(profile, unlimited, options()).prediction.microbatch_us;
+    out_ << fmt::format("memory   at most {} a worker", detail::format_bytes(workers.memory_bytes_per_worker));
+    if (faster_us < plan.prediction.microbatch_us) {
+      out_ << fmt::format("; without the limit {} per microbatch", detail::format_microseconds(faster_us));
+    }
+    out_ << "\n";
+  }
+  if (!output_.empty()) out_ << "written to " << output_ << "\n";
+}
+
+}  // namespace pipedream

@@ -1,0 +1,44 @@
+// `pipedream plan PROFILE`: makes a plan from a measured profile.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <ostream>
+#include <string>
+
+#include "partitioner/link_options.h"
+#include "pipedream/partition.h"
+
+namespace pipedream {
+
+class PlanCommand {
+ public:
+  PlanCommand(CLI::App& app, std::ostream& out);
+  PlanCommand(const PlanCommand&) = delete;
+  PlanCommand& operator=(const PlanCommand&) = delete;
+
+  bool chosen() const { return command_->parsed(); }
+  int run() const;
+
+ private:
+  Topology topology(const Profile& profile) const;
+  PartitionOptions options() const;
+  void print(const Plan& plan, const Profile& profile, const Topology& workers) const;
+
+  CLI::App* command_;
+  std::ostream& out_;
+  LinkOptions links_;
+  OptimizerOption optimizer_;
+  std::string profile_;
+  std::string workers_;
+  std::string topology_;
+  std::string memory_;
+  std::string algorithm_ = "pipedream";
+  bool straight_ = false;
+  bool use_all_workers_ = false;
+  std::int64_t microbatches_per_update_ = 0;
+  std::string output_;
+  bool json_ = false;
+};
+
+}  // namespace pipedream

@@ -1,0 +1,108 @@
+#include "partitioner/plan_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "partitioner/units.h"
+
+namespace pipedream {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string bytes(std::int64_t value) { return value > 0 ? detail::format_bytes(value) : "-"; }
+
+std::string time(double us) { return us > 0 ? detail::format_microseconds(us) : "-"; }
+
+std::string shortened(const std::vector<std::string>& layers) {
+  if (layers.size() == 1) return layers.front();
+  return fmt::format("{} .. {} ({})", layers.front(), layers.back(), layers.size());
+}
+
+// "0-2" for a run of workers, "0,2" otherwise.
+std::string worker_list(const std::vector<int>& workers) {
+  std::string text;
+  for (std::size_t i = 0; i < workers.size();) {
+    std::size_t last = i;
+    while (last + 1 < workers.size() && workers[last + 1] == workers[last] + 1) ++last;
+    text += text.empty() ? "" : ",";
+    text += last == i ? fmt::format("{}", workers[i]) : fmt::format("{}-{}", workers[i], workers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
+Row stage_row(std::size_t index, const StagePlan& stage) {
+  const StagePrediction& expected = stage.prediction;
+  return {fmt::format("{}", index),
+          shortened(stage.layers),
+          worker_list(stage.workers),
+          fmt::format("{}", stage.warmup),
+          fmt::format("{}", stage.reduce_delay),
+          time(expected.forward_us),
+          time(expected.backward_us),
+          time(expected.allreduce_us),
+          bytes(expected.send_forward_bytes),
+          bytes(expected.send_backward_bytes),
+          bytes(expected.parameter_bytes),
+          bytes(expected.memory_bytes)};
+}
+
+// Columns as wide as their widest cell; text to the left, figures to the right.
+std::string aligned(const std::vector<Row>& rows, std::size_t text_columns) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const Row& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      if (c > 0) line += "  ";
+      line += c < text_columns ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("{:>{}}", row[c], widths[c]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+Row alternative(const char* name, double us, double plan_us) {
+  if (us <= 0) return {name, "-", "-"};
+  return {name, time(us), fmt::format("{:.2f} x", us / plan_us)};
+}
+
+std::string expectation(const PlanPrediction& expected) {
+  if (expected.microbatch_us <= 0) return "No prediction in this plan.\n";
+  const std::vector<Row> rows = {
+      {"expected", "per microbatch", "speed-up of this plan"},
+      {"this plan", time(expected.microbatch_us), ""},
+      alternative("one worker", expected.single_worker_us, expected.microbatch_us),
+      alternative("data parallelism", expected.data_parallel_us, expected.microbatch_us),
+      alternative("best straight plan", expected.best_straight_us, expected.microbatch_us),
+  };
+  return aligned(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
+}
+
+std::string count(std::size_t number, const char* noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string plan_table(const Plan& plan) {
+  std::vector<Row> rows = {{"stage", "layers", "workers", "warm-up", "delay", "forward", "backward", "all-reduce",
+                            "sends", "sends back", "parameters", "memory"}};
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) rows.push_back(stage_row(s, plan.stages[s]));
+  std::string title = fmt::format("{}: {} on {}", to_string(plan.algorithm), count(plan.stages.size(), "stage"),
+                                  count(static_cast<std::size_t>(plan.workers()), "worker"));
+  if (plan.microbatches_per_update > 0) {
+    title += fmt::format(", {} an update", count(static_cast<std::size_t>(plan.microbatches_per_update), "microbatch"));
+  }
+  if (!plan.graph_hash.empty()) title += fmt::format(", for model {}", plan.graph_hash);
+  return title + "\n\n" + aligned(rows, 3) + "\n" + expectation(plan.prediction);
+}
+
+}  // namespace pipedream

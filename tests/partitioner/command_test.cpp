@@ -1,0 +1,191 @@
+#include "partitioner/command.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+
+#include "pipedream/partition.h"
+#include "planning/atomic_file.h"
+#include "planning/support.h"
+
+using namespace pipedream;
+using namespace pipedream::test;
+using Catch::Contains;
+using Catch::StartsWith;
+
+namespace {
+
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+Outcome call(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = pipedream_command(arguments, out, err);
+  return {code, out.str(), err.str()};
+}
+
+// One line on stderr, nothing on stdout, exit code 2.
+std::string usage_error(const std::vector<std::string>& arguments) {
+  const Outcome outcome = call(arguments);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  CHECK_THAT(outcome.err, StartsWith("pipedream: "));
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  return outcome.err;
+}
+
+// A folder with profile.json (links measured between 2 workers, 1 MB/s) and alone.json (no links).
+struct Fixture {
+  ScratchFolder folder;
+  std::string profile = (folder / "profile.json").string();
+  std::string alone = (folder / "alone.json").string();
+  std::string plan = (folder / "plan.json").string();
+
+  Fixture() {
+    Profile measured = chain_profile(6, 20);
+    write_profile(measured, alone);
+    measured.topology = uniform_topology(2, 1e6, 3);
+    write_profile(measured, profile);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "plan prints a table, writes the plan and show prints it again") {
+  const Outcome made = call({"plan", profile, "--straight", "-o", plan});
+  CHECK(made.err.empty());
+  REQUIRE(made.code == 0);
+  CHECK_THAT(made.out, StartsWith("pipedream: 2 stages on 2 workers, for model 0123456789abcdef\n"));
+  CHECK_THAT(made.out, Contains("layer0 .. layer2 (3)"));
+  CHECK_THAT(made.out, Contains("layer3 .. loss (3)"));
+  CHECK_THAT(made.out, Contains("bound by compute of stage 1"));
+  CHECK_THAT(made.out, Contains("best straight plan") && Contains("1.00 x"));
+  CHECK_THAT(made.out, Contains("1.00 MB/s, latency 3 us (measured)"));
+  CHECK_THAT(made.out, Contains("written to " + plan));
+  const Plan read = read_plan(plan);
+  CHECK(to_json(read) == to_json(partition(read_profile(profile), uniform_topology(2, 1e6, 3), {.straight = true})));
+
+  const Outcome shown = call({"show", plan});
+  CHECK(shown.code == 0);
+  CHECK(shown.out == made.out.substr(0, shown.out.size()));
+  CHECK_THAT(shown.out, Contains("bound by compute of stage 1"));
+}
+
+TEST_CASE_METHOD(Fixture, "plan --json prints what -o writes") {
+  const Outcome made = call({"plan", profile, "--json", "-o", plan});
+  REQUIRE(made.code == 0);
+  CHECK(made.out == read_whole_file(plan));
+  CHECK(call({"show", plan, "--json"}).out == made.out);
+}
+
+TEST_CASE_METHOD(Fixture, "the options reach the planner") {
+  const auto planned = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"plan", profile, "--json"});
+    const Outcome made = call(options);
+    INFO(made.err);
+    REQUIRE(made.code == 0);
+    return parse_plan(made.out, "stdout");
+  };
+  CHECK(planned({"--workers", "4", "--bandwidth", "1GB/s"}).workers() == 4);
+  CHECK(planned({"--workers", "1"}).workers() == 1);
+  CHECK(planned({"--workers", "3", "--straight"}).stages.size() == 3);
+  CHECK(planned({"--algorithm", "data-parallel"}).algorithm == Algorithm::data_parallel);
+  CHECK(planned({"--algorithm", "data-parallel", "--microbatches-per-update", "8"}).microbatches_per_update == 8);
+  CHECK(planned({"--algorithm", "model-parallel"}).workers() == 1);
+  CHECK(planned({"--algorithm", "model-parallel", "--use-all-workers"}).workers() == 2);
+  const Plan fast = planned({"--straight", "--bandwidth", "1GB/s"});
+  const Plan late = planned({"--straight", "--bandwidth", "1GB/s", "--latency", "1ms"});
+  CHECK(fast.workers() == 2);
+  CHECK(late.workers() == 1);
+  CHECK(planned({"--straight", "--optimizer", "sgd"}).stages[0].prediction.memory_bytes ==
+        planned({"--straight"}).stages[0].prediction.memory_bytes - 6'000);
+  CHECK(planned({"--straight", "--optimizer", "adam"}).stages[0].prediction.memory_bytes ==
+        planned({"--straight"}).stages[0].prediction.memory_bytes + 6'000);
+}
+
+TEST_CASE_METHOD(Fixture, "a topology file takes the place of workers and links") {
+  Topology topology = uniform_topology(3, 1e9);
+  topology.memory_bytes_per_worker = 100'000;
+  const std::string path = (folder / "topology.json").string();
+  write_topology(topology, path);
+  const Outcome made = call({"plan", alone, "--topology", path, "--straight"});
+  CHECK(made.code == 0);
+  CHECK_THAT(made.out, StartsWith("pipedream: 3 stages on 3 workers"));
+  CHECK_THAT(made.out, Contains("memory   at most 97.7 KiB a worker"));
+  CHECK_THAT(usage_error({"plan", alone, "--topology", path, "--workers", "2"}), Contains("--workers"));
+  topology.levels.push_back({"server", 2, 1e9, 0, 0});
+  write_topology(topology, path);
+  CHECK_THAT(usage_error({"plan", alone, "--topology", path}), Contains("only one level"));
+}
+
+TEST_CASE_METHOD(Fixture, "a memory limit is kept, and what it costs is said") {
+  const Outcome tight = call({"plan", profile, "--straight", "--memory", "44kB"});
+  INFO(tight.err);
+  REQUIRE(tight.code == 0);
+  CHECK_THAT(tight.out, Contains("memory   at most 43.0 KiB a worker; without the limit"));
+  CHECK_THAT(usage_error({"plan", profile, "--memory", "10kB"}), Contains("is too little"));
+}
+
+TEST_CASE_METHOD(Fixture, "idle workers are mentioned") {
+  const Outcome made = call({"plan", profile, "--workers", "9", "--straight"});
+  REQUIRE(made.code == 0);
+  CHECK_THAT(made.out, Contains("of 9 used: more would not be faster"));
+}
+
+TEST_CASE_METHOD(Fixture, "show predicts a plan that was written by hand") {
+  write_file_atomically(plan, R"({"format": "pipedream-plan", "version": 1, "algorithm": "pipedream", "stages": [
+    {"layers": ["layer0", "layer1", "layer2"], "workers": [0, 2]},
+    {"layers": ["layer3", "layer4", "loss"], "workers": [1]}]})");
+  const Outcome bare = call({"show", plan});
+  CHECK(bare.code == 0);
+  CHECK_THAT(bare.out, StartsWith("pipedream: 2 stages on 3 workers\n"));
+  CHECK_THAT(bare.out, Contains("0,2") && Contains("No prediction in this plan."));
+  const Outcome predicted = call({"show", plan, "--profile", profile, "--bandwidth", "1GB/s"});
+  CHECK(predicted.code == 0);
+  CHECK_THAT(predicted.out, Contains("bound by compute of stage 1"));
+  const Outcome json = call({"show", plan, "--profile", profile, "--json"});
+  CHECK(parse_plan(json.out, "stdout").prediction.microbatch_us > 0);
+}
+
+TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
+  write_profile(chain_profile(5), alone);
+  REQUIRE(call({"plan", profile, "-o", plan, "--straight"}).code == 0);
+  CHECK_THAT(usage_error({"show", plan, "--profile", alone, "--bandwidth", "1GB/s"}),
+             Contains(plan + " does not fit " + alone) && Contains("the model has no layer \"layer4\""));
+}
+
+TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
+  CHECK_THAT(usage_error({}), Contains("subcommand"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show)"));
+  CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
+  CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
+  CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "4x4"}), Contains("--workers 4x4: only one level"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "0"}), Contains("--workers 0: must be a whole number"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "many"}), Contains("--workers many"));
+  CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "10GB/s,1GB/s"}), Contains("only one level"));
+  CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "fast"}), Contains("\"fast\" is not a bandwidth"));
+  CHECK_THAT(usage_error({"plan", profile, "--latency", "soon"}), Contains("\"soon\" is not a time"));
+  CHECK_THAT(usage_error({"plan", profile, "--memory", "lots"}), Contains("\"lots\" is not a size"));
+  CHECK_THAT(usage_error({"plan", profile, "--algorithm", "magic"}), Contains("unknown algorithm \"magic\""));
+  CHECK_THAT(usage_error({"plan", profile, "--optimizer", "magic"}), Contains("magic"));
+  CHECK_THAT(usage_error({"plan", profile, "--microbatches-per-update", "4"}), Contains("microbatches_per_update"));
+  CHECK_THAT(usage_error({"plan", alone, "--workers", "2"}), Contains("no measured links") && Contains("--bandwidth"));
+  CHECK_THAT(usage_error({"plan", profile, "-o", "/nowhere/plan.json"}), Contains("/nowhere/plan.json"));
+  CHECK_THAT(usage_error({"plan", profile, "--use-all-workers", "--straight", "--workers", "7"}),
+             Contains("uses all 7 workers"));
+  CHECK_THAT(usage_error({"show", profile}), Contains("format: must be \"pipedream-plan\""));
+  CHECK_THAT(usage_error({"show", plan, "--bandwidth", "1GB/s"}), Contains("--profile"));
+}
+
+TEST_CASE("help and version are no errors") {
+  CHECK(call({"--help"}).code == 0);
+  CHECK_THAT(call({"--help"}).out, Contains("plan") && Contains("show") && Contains("Exit codes"));
+  CHECK_THAT(call({"plan", "--help"}).out, Contains("--bandwidth") && Contains("--memory"));
+  CHECK(call({"plan", "--help"}).code == 0);
+  CHECK(call({"--version"}).code == 0);
+  CHECK_FALSE(call({"--version"}).out.empty());
+}
