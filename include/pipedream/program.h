@@ -49,8 +49,11 @@ class ActionCursor {
     return action;
   }
 
-  // Number of actions that next() has returned.
+  // Number of actions before the one that next() returns.
   std::int64_t position() const { return position_; }
+
+  // O(1); 0 <= position <= size of the program.
+  void seek(std::int64_t position);
 
  private:
   bool enter_next_part();

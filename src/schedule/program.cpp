@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pipedream {
@@ -40,7 +41,7 @@ ActionCursor::ActionCursor(const WorkerProgram& program)
     : program_(&program), here_(program.prologue.data()), end_(here_ + program.prologue.size()) {}
 
 bool ActionCursor::enter_next_part() {
-  // Part 1 + j is repetition j of the period, part 1 + repeats is the epilogue.
+  // Part 0 is the prologue, part 1 + j is repetition j of the period, part 1 + repeats is the epilogue.
   while (here_ == end_) {
     if (parts_entered_ == program_->repeats + 2) {
       return false;
@@ -52,6 +53,22 @@ bool ActionCursor::enter_next_part() {
     ++parts_entered_;
   }
   return true;
+}
+
+void ActionCursor::seek(std::int64_t position) {
+  *this = ActionCursor(*program_);
+  position_ = position;
+  std::int64_t skip = std::min(position, length(program_->prologue));
+  here_ += skip;
+  position -= skip;
+  if (position == 0) {
+    return;
+  }
+  const std::int64_t period = length(program_->period);
+  const std::int64_t whole = period == 0 ? program_->repeats : std::min(program_->repeats, position / period);
+  parts_entered_ = 1 + whole;
+  enter_next_part();
+  here_ += position - whole * period;
 }
 
 std::vector<Action> expand(const WorkerProgram& program) {

@@ -72,7 +72,7 @@ TEST_CASE("every worker names the versions of the table") {
     const Plan plan = testing::random_case(generator).plan;
     const std::int64_t microbatches = std::uniform_int_distribution<std::int64_t>(0, 40)(generator);
     std::map<std::pair<int, std::int64_t>, int> forwards, backwards;
-    for (int worker = 0; worker < testing::worker_count(plan); ++worker) {
+    for (int worker = 0; worker < plan.workers(); ++worker) {
       std::int64_t newest = 0, covered = 0;
       for (const Action& action : compute_actions(plan, {Pass::train, microbatches}, worker)) {
         const StagePlan& stage = plan.stages[static_cast<std::size_t>(action.stage)];

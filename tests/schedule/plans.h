@@ -52,14 +52,6 @@ inline std::vector<StageLink> chain_links(const Plan& plan) {
   return links;
 }
 
-inline int worker_count(const Plan& plan) {
-  int workers = 0;
-  for (const StagePlan& stage : plan.stages) {
-    workers += stage.replicas();
-  }
-  return workers;
-}
-
 inline std::string text(const std::vector<Action>& actions) {
   std::string result;
   for (const Action& action : actions) {
@@ -92,11 +84,11 @@ inline RandomCase random_case(std::mt19937& generator) {
   }
   std::vector<int> warmup = least_warmup(replicas);
   const int slack = draw(0, 2);
-  for (std::size_t s = 0; s < replicas.size(); ++s) {
+  for (std::size_t s = replicas.size(); s-- > 0;) {
     if (slack == 1) {
       warmup[s] *= 2;
     } else if (slack == 2 && s + 1 < replicas.size()) {
-      warmup[s] += draw(0, 3);
+      warmup[s] = (replicas[s + 1] * (warmup[s + 1] + 1) + replicas[s] - 1) / replicas[s] + draw(0, 2);
     }
     if (algorithm == Algorithm::pipedream && replicas[s] > 1) {
       delay[s] = draw(0, 1);

@@ -1,0 +1,124 @@
+// The texts of what a replay found.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipedream/error.h"
+#include "schedule/replay_state.h"
+
+namespace pipedream::detail {
+namespace {
+
+constexpr std::int64_t kColumnsBefore = 4;
+constexpr std::int64_t kColumnsAfter = 3;
+
+std::string worker_name(const ReplayState& state, int worker) {
+  const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
+  return fmt::format("worker {} (stage {}, replica {})", worker, w.stage, w.share.replica);
+}
+
+// The workers that a worker exchanges messages with, and itself, in plan order; at most six of the others.
+std::vector<int> neighbourhood(const ReplayState& state, int worker) {
+  std::vector<int> found = {worker};
+  const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
+  for (std::size_t p = w.first_port; p < w.end_port; ++p) {
+    const Port& port = state.ports[p];
+    const int peer_stage = port.is_sender ? port.receiver_stage : port.sender_stage;
+    for (const int peer : state.stages[static_cast<std::size_t>(peer_stage)].workers) {
+      if (found.size() < 7 && std::find(found.begin(), found.end(), peer) == found.end()) {
+        found.push_back(peer);
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> row(const ReplayState& state, int worker) {
+  const WorkerProgram& program = state.program.workers[static_cast<std::size_t>(worker)];
+  const std::int64_t here = state.workers[static_cast<std::size_t>(worker)].position();
+  std::vector<std::string> cells;
+  for (std::int64_t i = here - kColumnsBefore; i <= here + kColumnsAfter; ++i) {
+    const bool exists = i >= 0 && i < program.size();
+    const std::string text = exists ? to_string(program.at(i)) : i == program.size() ? "end" : "";
+    cells.push_back(i == here ? "[" + text + "]" : " " + text + " ");
+  }
+  return cells;
+}
+
+// A line a worker: what it has just done, in brackets where it stands, and what would follow.
+std::string grid(const ReplayState& state, int worker) {
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::size_t> widths(static_cast<std::size_t>(kColumnsBefore + 1 + kColumnsAfter), 0);
+  const std::vector<int> shown = neighbourhood(state, worker);
+  for (const int w : shown) {
+    rows.push_back(row(state, w));
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      widths[c] = std::max(widths[c], rows.back()[c].size());
+    }
+  }
+  std::string text;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line = fmt::format("  {:<32}", worker_name(state, shown[r]));
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      line += fmt::format(" {:<{}}", rows[r][c], widths[c]);
+    }
+    text += "\n" + line.substr(0, line.find_last_not_of(' ') + 1);
+  }
+  return text;
+}
+
+std::string peer_of_wait(const ReplayState& state, int peer) {
+  const WorkerState& w = state.workers[static_cast<std::size_t>(peer)];
+  const bool has_ended = !w.current.has_value();
+  return fmt::format("worker {}{}", peer, has_ended ? ", which has ended" : "");
+}
+
+std::string missing_replicas(const ReplayState& state, const WorkerState& waiting) {
+  std::string names;
+  for (const int replica : state.stages[static_cast<std::size_t>(waiting.stage)].workers) {
+    if (state.workers[static_cast<std::size_t>(replica)].reductions_posted <= waiting.reductions_waited) {
+      names += (names.empty() ? "" : " and ") + peer_of_wait(state, replica);
+    }
+  }
+  return names;
+}
+
+std::string describe_wait(const ReplayState& state, int worker) {
+  const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
+  Action awaited = *w.current;
+  std::string peers;
+  if (awaited.kind == ActionKind::reduce_wait) {
+    awaited.kind = ActionKind::reduce_post;
+    peers = missing_replicas(state, w);
+  } else {
+    const bool is_send = awaited.kind == ActionKind::send_wait;
+    awaited.kind = is_send ? ActionKind::receive_post : ActionKind::send_post;
+    peers = peer_of_wait(state, is_send ? w.waits_on->receiver : w.waits_on->sender);
+  }
+  return fmt::format("\n  {}, action {}, {}: waits for {} of {}", worker_name(state, worker), w.position(),
+                     to_string(*w.current), to_string(awaited), peers);
+}
+
+}  // namespace
+
+void fail_at(const ReplayState& state, int worker, const std::string& problem) {
+  const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
+  const std::string action =
+      w.current.has_value() ? fmt::format("action {}, {}", w.position(), to_string(*w.current)) : "at its end";
+  throw ConfigError(fmt::format("{}, {}: {}{}", worker_name(state, worker), action, problem, grid(state, worker)));
+}
+
+void fail_deadlocked(ReplayState& state) {
+  std::string text = "deadlock: no worker can go on";
+  int first = -1;
+  for (int worker = 0; worker < static_cast<int>(state.workers.size()); ++worker) {
+    if (state.workers[static_cast<std::size_t>(worker)].is_waiting) {
+      text += describe_wait(state, worker);
+      first = first < 0 ? worker : first;
+    }
+  }
+  throw ConfigError(text + "\naround " + worker_name(state, first) + ":" + grid(state, first));
+}
+
+}  // namespace pipedream::detail

@@ -1,0 +1,153 @@
+#include "schedule/replay_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "pipedream/error.h"
+
+namespace pipedream::detail {
+namespace {
+
+StageRule make_rule(const Plan& plan, int stage, const Segment& segment) {
+  const StagePlan& planned = stage_plan(plan, stage);
+  StageRule rule;
+  rule.workers = planned.workers;
+  rule.replicas = planned.replicas();
+  rule.has_backward = segment.pass != Pass::forward_only;
+  rule.has_update = segment.pass == Pass::train;
+  if (!rule.has_backward) {
+    rule.most_in_flight = std::numeric_limits<std::int64_t>::max();
+  }
+  if (!rule.has_update) {
+    return rule;
+  }
+  rule.per_update = microbatches_per_update(plan, stage);
+  rule.updates = ceil_div(segment.microbatches, rule.per_update);
+  if (plan.algorithm == Algorithm::pipedream) {
+    rule.versions_by_round = true;
+    rule.lag = planned.warmup + planned.reduce_delay;
+    rule.most_versions = planned.warmup + 1;
+    rule.most_in_flight = planned.warmup + 1;
+    rule.most_reductions = planned.reduce_delay + 1;
+  }
+  return rule;
+}
+
+void check_links(const Plan& plan, std::span<const StageLink> links) {
+  const int stages = static_cast<int>(plan.stages.size());
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const StageLink& link = links[i];
+    if (link.from < 0 || link.from >= link.to || link.to >= stages) {
+      throw ConfigError(
+          fmt::format("link {} from stage {} to stage {}: links go from an earlier to a later of {} stages", i,
+                      link.from, link.to, stages));
+    }
+    if (std::count_if(links.begin(), links.end(),
+                      [&](const StageLink& other) { return other.from == link.from && other.to == link.to; }) > 1) {
+      throw ConfigError(fmt::format("the link from stage {} to stage {} is listed twice", link.from, link.to));
+    }
+  }
+}
+
+// Direction of a link, with the channels that it needs.
+struct Direction {
+  int sender_stage;
+  int receiver_stage;
+  int first_channel;
+  std::int64_t cycle;
+};
+
+std::vector<Direction> add_channels(ReplayState& state, std::span<const StageLink> links) {
+  std::vector<Direction> directions;
+  const auto add = [&](int sender_stage, int receiver_stage) {
+    const std::int64_t cycle = std::lcm(state.stages[static_cast<std::size_t>(sender_stage)].replicas,
+                                        state.stages[static_cast<std::size_t>(receiver_stage)].replicas);
+    directions.push_back({sender_stage, receiver_stage, static_cast<int>(state.channels.size()), cycle});
+    for (std::int64_t k = 0; k < std::min(cycle, state.segment.microbatches); ++k) {
+      Channel channel;
+      channel.sender = worker_of(state.plan, sender_stage, k);
+      channel.receiver = worker_of(state.plan, receiver_stage, k);
+      channel.cycle = cycle;
+      state.channels.push_back(channel);
+    }
+  };
+  for (const StageLink& link : links) {
+    add(link.from, link.to);
+    if (state.segment.pass == Pass::probe || (state.segment.pass == Pass::train && link.gradient)) {
+      add(link.to, link.from);
+    }
+  }
+  return directions;
+}
+
+void add_ports(ReplayState& state, WorkerState& worker, const std::vector<std::vector<Direction>>& by_stage) {
+  worker.first_port = state.ports.size();
+  for (const Direction& direction : by_stage[static_cast<std::size_t>(worker.stage)]) {
+    Port port;
+    port.sender_stage = direction.sender_stage;
+    port.receiver_stage = direction.receiver_stage;
+    port.is_sender = direction.sender_stage == worker.stage;
+    port.first_channel = direction.first_channel;
+    port.cycle = direction.cycle;
+    port.slots = channel_slots(state.plan, direction.sender_stage, direction.receiver_stage);
+    if (port.is_sender) {
+      (port.carries_activations() ? worker.activation_sends : worker.gradient_sends) += 1;
+    }
+    state.ports.push_back(port);
+  }
+  worker.end_port = state.ports.size();
+}
+
+}  // namespace
+
+bool StageRule::is_named_from(const Share& share, std::int64_t i, std::int64_t wanted) const {
+  std::int64_t first = 0;
+  if (versions_by_round) {
+    first = wanted == 0 ? 0 : wanted + lag;
+  } else {
+    first = share.first_from(wanted * per_update);
+  }
+  first = std::max(first, i);
+  return first < share.count() && version(share, first) == wanted;
+}
+
+ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<const StageLink> links,
+                         const Segment& replayed)
+    : program(checked), plan(planned), segment(replayed) {
+  check_links(plan, links);
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    stages.push_back(make_rule(plan, static_cast<int>(s), segment));
+  }
+  std::vector<std::vector<Direction>> by_stage(stages.size());
+  for (const Direction& direction : add_channels(*this, links)) {
+    by_stage[static_cast<std::size_t>(direction.sender_stage)].push_back(direction);
+    by_stage[static_cast<std::size_t>(direction.receiver_stage)].push_back(direction);
+  }
+  for (const WorkerProgram& worker_program : program.workers) {
+    workers.emplace_back(worker_program);
+  }
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    for (std::size_t q = 0; q < stages[s].workers.size(); ++q) {
+      WorkerState& worker = workers[static_cast<std::size_t>(stages[s].workers[q])];
+      worker.stage = static_cast<int>(s);
+      worker.share = {stages[s].replicas, static_cast<std::int64_t>(q), segment.microbatches};
+      worker.own = worker.share.count();
+      worker.kept.assign(static_cast<std::size_t>(stages[s].most_versions + stages[s].lag + 2), -1);
+      add_ports(*this, worker, by_stage);
+    }
+  }
+}
+
+Port* ReplayState::port_of(WorkerState& worker, const Action& message) {
+  for (std::size_t p = worker.first_port; p < worker.end_port; ++p) {
+    if (ports[p].sender_stage == message.stage && ports[p].receiver_stage == message.peer) {
+      return &ports[p];
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace pipedream::detail
