@@ -1,0 +1,53 @@
+// Fetches the data of a worker's microbatches ahead of their use, on a thread of its own.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipedream/data.h"
+#include "pipedream/layer_graph.h"
+
+namespace pipedream::detail {
+
+// Microbatches first, first + step, ... below end (numbers of the whole run).
+struct FeedRange {
+  std::int64_t first = 0;
+  std::int64_t step = 1;
+  std::int64_t end = 0;
+};
+
+class DataFeed {
+ public:
+  // names: the tensors to fetch; none: no thread is started. The data set outlives the feed.
+  DataFeed(const Dataset& data, const MicrobatchSampler& sampler, std::vector<std::string> names, FeedRange range,
+           torch::Device device);
+  ~DataFeed();
+  DataFeed(const DataFeed&) = delete;
+  DataFeed& operator=(const DataFeed&) = delete;
+
+  // The tensors of the next microbatch of the range, by name. Throws what the data set threw.
+  Tensors next();
+
+ private:
+  void work();
+
+  const Dataset& data_;
+  MicrobatchSampler sampler_;
+  std::vector<std::string> names_;
+  FeedRange range_;
+  torch::Device device_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Tensors> ready_;
+  std::exception_ptr error_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pipedream::detail

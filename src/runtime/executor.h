@@ -1,0 +1,68 @@
+// Runs one worker's program: turns its actions into compute, messages and reductions, and records when each happened.
+//
+// Deadlines, aborts and the names in errors come from the communicator; the executor says what it is doing
+// (Communicator::set_status) and wraps a failing layer's exception in worker, action and microbatch. One thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "pipedream/schedule.h"
+#include "pipedream/timeline.h"
+#include "runtime/channels.h"
+#include "runtime/data_feed.h"
+#include "runtime/stage_worker.h"
+#include "runtime/stop_vote.h"
+
+namespace pipedream::detail {
+
+struct SegmentRun {
+  Segment segment;
+  std::int64_t first_microbatch = 0;  // of the run
+  DataFeed* feed = nullptr;           // this worker's microbatches, in order
+  StopVote* stop_vote = nullptr;      // may be null
+  std::function<void(const Scores&)> on_scores;  // may be empty; where the loss is
+  StageTraits* traits = nullptr;      // Pass::probe fills it
+};
+
+class Executor {
+ public:
+  Executor(const Plan& plan, Communicator& comm, StageWorker& worker, Channels& channels, int stage);
+
+  // links: which of the plan's links carry gradients. Returns how many microbatches the segment had in the end (less
+  // where the stop vote cut it).
+  std::int64_t run(const SegmentRun& run, const std::vector<StageLink>& links);
+
+  TimelineRecorder& recorder() { return recorder_; }
+
+ private:
+  // What a wait brought for the next compute action, and what a compute action made for the posts after it.
+  struct Parcel {
+    int peer = 0;
+    std::int64_t microbatch = 0;
+    Message message;
+  };
+
+  std::int64_t run_program(const SegmentRun& run);
+  void execute(const Action& action, const SegmentRun& run);
+  void compute_forward(const Action& action, const SegmentRun& run);
+  void compute_backward(const Action& action, const SegmentRun& run);
+  std::vector<Tensors> received(std::int64_t microbatch, bool gradients, double* weight);
+  void report_scores(const SegmentRun& run);
+  bool carries_gradients(int from) const;
+  std::string describe(const Action& action) const;
+
+  const Plan& plan_;
+  Communicator& comm_;
+  StageWorker& worker_;
+  Channels& channels_;
+  int stage_;
+  std::vector<StageLink> links_;
+  std::int64_t first_microbatch_ = 0;
+  Action current_;
+  std::vector<Parcel> inbox_;
+  std::vector<Parcel> outbox_;
+  TimelineRecorder recorder_;
+};
+
+}  // namespace pipedream::detail
