@@ -44,6 +44,8 @@ class MicrobatchSampler {
   MicrobatchSampler(std::int64_t rows, std::int64_t microbatch_size, bool shuffle, std::uint64_t seed);
   std::int64_t microbatches_per_epoch() const;
   std::vector<std::int64_t> rows(std::int64_t microbatch) const;
+  // How many those are.
+  std::int64_t size_of(std::int64_t microbatch) const;
 
  private:
   std::int64_t rows_;

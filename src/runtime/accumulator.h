@@ -1,6 +1,6 @@
 // Sums the gradients of one update on one worker, in the fixed arithmetic of docs/algorithms.md:
-// acc += (n_k / n*) g(k) in ascending k, then over the replicas 0..r-1, then one division by sum_k n_k / n*; a factor or
-// divisor of exactly 1 is not applied. One thread.
+// acc += (n_k / n*) g(k) in ascending k, then over the replicas 0..r-1, then one division by sum_k n_k / n*; a factor
+// or divisor of exactly 1 is not applied. One thread.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ class GradientAccumulator {
 
  private:
   struct Sum {
-    Tensors gradients;                   // by parameter
-    std::unique_ptr<FlatTensors> flat;   // with replicas: what the gradients are views of
-    double weight = 0;                   // sum of n_k
+    Tensors gradients;                  // by parameter
+    std::unique_ptr<FlatTensors> flat;  // with replicas: what the gradients are views of
+    double weight = 0;                  // sum of n_k
   };
 
   void open_flat();
@@ -43,8 +43,8 @@ class GradientAccumulator {
   std::unique_ptr<ReduceGroup> group_;
   double nominal_weight_ = 1;
   Sum open_;
-  std::deque<Sum> pending_;   // reduction started
-  std::deque<Sum> complete_;  // reduction done
+  std::deque<Sum> pending_;                  // reduction started
+  std::deque<Sum> complete_;                 // reduction done
   std::unique_ptr<FlatTensors> taken_flat_;  // what the last take handed out
   std::vector<std::unique_ptr<FlatTensors>> unused_;
 };

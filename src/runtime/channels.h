@@ -32,7 +32,7 @@ class Channels {
 
  private:
   struct Ends {
-    std::vector<std::unique_ptr<SendChannel>> senders;      // by replica of the peer stage
+    std::vector<std::unique_ptr<SendChannel>> senders;  // by replica of the peer stage
     std::vector<std::unique_ptr<ReceiveChannel>> receivers;
   };
 

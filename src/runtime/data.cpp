@@ -80,11 +80,15 @@ std::int64_t MicrobatchSampler::microbatches_per_epoch() const {
   return rows_ / microbatch_size_ + (rows_ % microbatch_size_ != 0 ? 1 : 0);
 }
 
+std::int64_t MicrobatchSampler::size_of(std::int64_t microbatch) const {
+  return std::min(microbatch_size_, rows_ - microbatch % microbatches_per_epoch() * microbatch_size_);
+}
+
 std::vector<std::int64_t> MicrobatchSampler::rows(std::int64_t microbatch) const {
   if (microbatch < 0) throw ConfigError(fmt::format("microbatch {} does not exist", microbatch));
   const std::int64_t epoch = microbatch / microbatches_per_epoch();
   const std::int64_t first = microbatch % microbatches_per_epoch() * microbatch_size_;
-  const std::int64_t count = std::min(microbatch_size_, rows_ - first);
+  const std::int64_t count = size_of(microbatch);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
   if (!shuffle_) {
     std::iota(rows.begin(), rows.end(), first);

@@ -24,14 +24,16 @@ auto find_parcel(Parcels& parcels, int peer, std::int64_t microbatch) {
 
 }  // namespace
 
-Executor::Executor(const Plan& plan, Communicator& comm, StageWorker& worker, Channels& channels, int stage)
-    : plan_(plan), comm_(comm), worker_(worker), channels_(channels), stage_(stage) {
-  if (comm.size() > 1) worker_.stage().set_on_layer([this] { comm_.progress(); });
+Executor::Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels)
+    : plan_(plan), comm_(comm), stage_(stage), channels_(channels) {
+  for (const IncomingLink& link : stage_.wiring().incoming) earlier_.push_back(link.from);
+  for (const OutgoingLink& link : stage_.wiring().outgoing) later_.push_back(link.to);
+  if (comm.size() > 1) stage_.set_on_layer([this] { comm_.progress(); });
 }
 
 std::string Executor::describe(const Action& action) const {
-  return fmt::format("worker {} (stage {}) at {}, microbatch {} of the run", comm_.rank(), stage_, to_string(action),
-                     first_microbatch_ + action.microbatch);
+  return fmt::format("worker {} (stage {}) at {}, microbatch {} of the run", comm_.rank(), stage_.wiring().stage,
+                     to_string(action), first_microbatch_ + action.microbatch);
 }
 
 std::int64_t Executor::run(const SegmentRun& run, const std::vector<StageLink>& links) {
@@ -48,6 +50,9 @@ std::int64_t Executor::run(const SegmentRun& run, const std::vector<StageLink>& 
 std::int64_t Executor::run_program(const SegmentRun& run) {
   Segment segment = run.segment;
   WorkerProgram program = make_worker_program(plan_, links_, segment, comm_.rank());
+  const ActionKind last_of_microbatch = segment.pass == Pass::forward_only ? ActionKind::forward : ActionKind::backward;
+  bool first_is_done = false;
+  comm_.set_deadline(run.first_deadline);
   for (std::int64_t position = 0; position < program.size(); ++position) {
     current_ = program.at(position);
     if (current_.kind == ActionKind::forward && run.stop_vote != nullptr) {
@@ -73,6 +78,10 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
     }
     recorder_.record(current_, start, now_ns());
     comm_.note_progress();
+    if (!first_is_done && current_.kind == last_of_microbatch) {
+      first_is_done = true;
+      comm_.set_deadline(run.deadline);
+    }
   }
   return segment.microbatches;
 }
@@ -84,11 +93,11 @@ void Executor::execute(const Action& action, const SegmentRun& run) {
     case ActionKind::backward:
       return compute_backward(action, run);
     case ActionKind::update:
-      return worker_.update(action);
+      return run.compute->update(action);
     case ActionKind::reduce_post:
-      return worker_.reduce_post(action);
+      return run.compute->reduce_post(action);
     case ActionKind::reduce_wait:
-      return worker_.reduce_wait();
+      return run.compute->reduce_wait(action);
     case ActionKind::send_post: {
       const auto parcel = find_parcel(outbox_, action.peer, action.microbatch);
       channels_.sender(action).post(std::move(parcel->message));
@@ -105,75 +114,40 @@ void Executor::execute(const Action& action, const SegmentRun& run) {
   }
 }
 
-std::vector<Tensors> Executor::received(std::int64_t microbatch, bool gradients, double* weight) {
-  std::vector<Tensors> tensors;
-  const auto take = [&](int peer) {
+std::vector<Message> Executor::received(std::int64_t microbatch, const std::vector<int>& peers) {
+  std::vector<Message> messages;
+  for (const int peer : peers) {
     const auto parcel = find_parcel(inbox_, peer, microbatch);
     if (parcel == inbox_.end()) {  // a link without gradients
-      tensors.emplace_back();
-      return;
+      messages.emplace_back();
+      continue;
     }
-    if (weight != nullptr) *weight = parcel->message.weight;
-    tensors.push_back(std::move(parcel->message.tensors));
+    messages.push_back(std::move(parcel->message));
     inbox_.erase(parcel);
-  };
-  const StageWiring& wiring = worker_.stage().wiring();
-  if (gradients) {
-    for (const OutgoingLink& link : wiring.outgoing) take(link.to);
-  } else {
-    for (const IncomingLink& link : wiring.incoming) take(link.from);
   }
-  return tensors;
+  return messages;
 }
 
 void Executor::compute_forward(const Action& action, const SegmentRun& run) {
   const Tensors data = run.feed->next();
-  const auto incoming = received(action.microbatch, /*gradients=*/false, nullptr);
-  std::vector<Tensors> outgoing;
-  switch (run.segment.pass) {
-    case Pass::train:
-      outgoing = worker_.forward(action, data, incoming);
-      break;
-    case Pass::forward_only:
-      outgoing = worker_.evaluate(action, data, incoming);
-      break;
-    case Pass::probe:
-      outgoing = worker_.probe_forward(data, incoming, *run.traits);
-      break;
+  auto outgoing = run.compute->forward(action, data, received(action.microbatch, earlier_));
+  for (std::size_t l = 0; l < later_.size(); ++l) {
+    outbox_.push_back({later_[l], action.microbatch, std::move(outgoing[l])});
   }
-  const auto& links = worker_.stage().wiring().outgoing;
-  for (std::size_t l = 0; l < links.size(); ++l) {
-    outbox_.push_back({links[l].to, action.microbatch, {std::move(outgoing[l]), 0}});
-  }
-  report_scores(run);
 }
 
 void Executor::compute_backward(const Action& action, const SegmentRun& run) {
-  double weight = 0;
-  const auto gradients = received(action.microbatch, /*gradients=*/true, &weight);
-  std::vector<Tensors> outgoing;
-  if (run.segment.pass == Pass::probe) {
-    outgoing = worker_.probe_backward(gradients);
-  } else {
-    if (worker_.stage().wiring().has_loss) weight = worker_.weight(action.microbatch);
-    outgoing = worker_.backward(action, gradients, weight);
-  }
-  const auto& links = worker_.stage().wiring().incoming;
-  for (std::size_t l = 0; l < links.size(); ++l) {
-    if (!carries_gradients(links[l].from)) continue;
-    outbox_.push_back({links[l].from, action.microbatch, {std::move(outgoing[l]), weight}});
+  auto outgoing = run.compute->backward(action, received(action.microbatch, later_));
+  for (std::size_t l = 0; l < earlier_.size(); ++l) {
+    if (!carries_gradients(earlier_[l])) continue;
+    outbox_.push_back({earlier_[l], action.microbatch, std::move(outgoing[l])});
   }
 }
 
 bool Executor::carries_gradients(int from) const {
-  return std::any_of(links_.begin(), links_.end(),
-                     [&](const StageLink& link) { return link.from == from && link.to == stage_ && link.gradient; });
-}
-
-void Executor::report_scores(const SegmentRun& run) {
-  for (const Scores& scores : worker_.take_scores()) {
-    if (run.on_scores) run.on_scores(scores);
-  }
+  return std::any_of(links_.begin(), links_.end(), [&](const StageLink& link) {
+    return link.from == from && link.to == stage_.wiring().stage && link.gradient;
+  });
 }
 
 }  // namespace pipedream::detail

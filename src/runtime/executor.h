@@ -4,14 +4,16 @@
 // (Communicator::set_status) and wraps a failing layer's exception in worker, action and microbatch. One thread.
 #pragma once
 
-#include <memory>
+#include <chrono>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "pipedream/schedule.h"
 #include "pipedream/timeline.h"
 #include "runtime/channels.h"
 #include "runtime/data_feed.h"
-#include "runtime/stage_worker.h"
+#include "runtime/pass.h"
 #include "runtime/stop_vote.h"
 
 namespace pipedream::detail {
@@ -21,13 +23,14 @@ struct SegmentRun {
   std::int64_t first_microbatch = 0;  // of the run
   DataFeed* feed = nullptr;           // this worker's microbatches, in order
   StopVote* stop_vote = nullptr;      // may be null
-  std::function<void(const Scores&)> on_scores;  // may be empty; where the loss is
-  StageTraits* traits = nullptr;      // Pass::probe fills it
+  PassCompute* compute = nullptr;
+  std::chrono::milliseconds first_deadline{0};  // until the first microbatch is done, then `deadline`
+  std::chrono::milliseconds deadline{0};
 };
 
 class Executor {
  public:
-  Executor(const Plan& plan, Communicator& comm, StageWorker& worker, Channels& channels, int stage);
+  Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels);
 
   // links: which of the plan's links carry gradients. Returns how many microbatches the segment had in the end (less
   // where the stop vote cut it).
@@ -47,16 +50,16 @@ class Executor {
   void execute(const Action& action, const SegmentRun& run);
   void compute_forward(const Action& action, const SegmentRun& run);
   void compute_backward(const Action& action, const SegmentRun& run);
-  std::vector<Tensors> received(std::int64_t microbatch, bool gradients, double* weight);
-  void report_scores(const SegmentRun& run);
+  std::vector<Message> received(std::int64_t microbatch, const std::vector<int>& peers);
   bool carries_gradients(int from) const;
   std::string describe(const Action& action) const;
 
   const Plan& plan_;
   Communicator& comm_;
-  StageWorker& worker_;
+  Stage& stage_;
   Channels& channels_;
-  int stage_;
+  std::vector<int> earlier_;  // stages linked with this one
+  std::vector<int> later_;
   std::vector<StageLink> links_;
   std::int64_t first_microbatch_ = 0;
   Action current_;

@@ -108,8 +108,7 @@ void Stage::set_training(bool training) {
   }
 }
 
-void Stage::place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming,
-                         Activations* kept) {
+void Stage::place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming, Activations* kept) {
   for (std::size_t i = 0; i < wiring_.data.size(); ++i) {
     slots[static_cast<std::size_t>(wiring_.data[i].slot)] = data[i];
   }
@@ -157,8 +156,8 @@ Tensors Stage::run_layer(const LayerStep& step, const Tensors& inputs, std::int6
     throw Error(fmt::format("layer '{}' with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
   }
   if (outputs.size() != step.outputs.size()) {
-    throw ConfigError(fmt::format("layer '{}' returned {} tensor(s); the graph declares {}", layer.name,
-                                  outputs.size(), step.outputs.size()));
+    throw ConfigError(fmt::format("layer '{}' returned {} tensor(s); the graph declares {}", layer.name, outputs.size(),
+                                  step.outputs.size()));
   }
   return outputs;
 }
@@ -290,9 +289,10 @@ ForwardResult Stage::probe(std::int64_t microbatch, const Tensors& data, const s
   probing_ = nullptr;
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (!torch::equal(before[i], parameters_[i].tensor.detach())) {
-      throw ConfigError(fmt::format("parameter '{}' is written by the forward of its layer; weights may only change in "
-                                    "updates",
-                                    parameters_[i].name));
+      throw ConfigError(
+          fmt::format("parameter '{}' is written by the forward of its layer; weights may only change in "
+                      "updates",
+                      parameters_[i].name));
     }
   }
   for (std::size_t l = 0; l < wiring_.outgoing.size(); ++l) {
@@ -309,12 +309,12 @@ ForwardResult Stage::probe(std::int64_t microbatch, const Tensors& data, const s
 void Stage::require_gradients(const Tensors& parameter_gradients) const {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameter_gradients[i].defined()) {
-      throw ConfigError(fmt::format("parameter '{}' got no gradient: no path leads from the loss to its layer",
-                                    parameters_[i].name));
+      throw ConfigError(
+          fmt::format("parameter '{}' got no gradient: no path leads from the loss to its layer", parameters_[i].name));
     }
     if (parameter_gradients[i].is_sparse()) {
-      throw ConfigError(fmt::format("parameter '{}' has a sparse gradient; only dense ones are supported",
-                                    parameters_[i].name));
+      throw ConfigError(
+          fmt::format("parameter '{}' has a sparse gradient; only dense ones are supported", parameters_[i].name));
     }
   }
 }

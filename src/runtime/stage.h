@@ -27,8 +27,8 @@ struct Activations {
 };
 
 struct ForwardResult {
-  std::vector<Tensors> outgoing;  // by outgoing link
-  Activations activations;        // training
+  std::vector<Tensors> outgoing;      // by outgoing link
+  Activations activations;            // training
   std::vector<WeightedMean> metrics;  // evaluation, in graph order
 };
 
@@ -39,7 +39,7 @@ struct BackwardResult {
 
 // What a first forward and backward on real data tell about a stage; the same on all of its replicas.
 struct StageTraits {
-  std::vector<bool> draws;                     // by layer: uses the random generator
+  std::vector<bool> draws;                        // by layer: uses the random generator
   std::vector<std::vector<bool>> differentiable;  // by outgoing link and tensor
 };
 

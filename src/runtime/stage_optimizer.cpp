@@ -65,8 +65,7 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(OptimizerKind kind,
 
 }  // namespace
 
-StageOptimizer::StageOptimizer(const OptimizerSpec& spec, const Tensors& masters,
-                               const std::vector<std::string>& names)
+StageOptimizer::StageOptimizer(const OptimizerSpec& spec, const Tensors& masters, const std::vector<std::string>& names)
     : masters_(masters) {
   std::map<int, Tensors> members;
   for (std::size_t i = 0; i < masters.size(); ++i) members[group_of(spec, names[i])].push_back(masters[i]);

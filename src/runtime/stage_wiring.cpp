@@ -176,7 +176,7 @@ class Wirer {
   }
 
   template <class Link>
-  static Link& link_with(std::vector<Link>& links, int Link::* end, int stage) {
+  static Link& link_with(std::vector<Link>& links, int Link::*end, int stage) {
     for (Link& link : links) {
       if (link.*end == stage) return link;
     }
@@ -210,8 +210,8 @@ std::vector<StageLink> links_of(const LayerGraph& graph, const Plan& plan) {
   for (const GraphTensor& tensor : graph_tensors(graph, plan)) {
     for (const int stage : tensor.stages) {
       if (stage == tensor.producer) continue;
-      const bool gradient = std::any_of(tensor.uses.begin(), tensor.uses.end(),
-                                        [&](const Use& use) { return use.stage == stage; });
+      const bool gradient =
+          std::any_of(tensor.uses.begin(), tensor.uses.end(), [&](const Use& use) { return use.stage == stage; });
       auto& back = by_ends[{tensor.producer, stage}];
       back = back || gradient;
     }

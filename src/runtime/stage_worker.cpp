@@ -7,7 +7,7 @@
 namespace pipedream::detail {
 namespace {
 
-Tensors tensors_of(const std::vector<NamedParameter>& parameters) {
+Tensors values_of(const std::vector<NamedParameter>& parameters) {
   Tensors tensors;
   for (const auto& parameter : parameters) tensors.push_back(parameter.tensor);
   return tensors;
@@ -30,7 +30,7 @@ std::unique_ptr<ReduceGroup> open_group(const StagePlan& stage, Communicator& co
 StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, Communicator& comm,
                          const TrainerOptions& options, int reduce_id)
     : stage_(graph, plan, stage, options.seed, options.device),
-      versions_(tensors_of(stage_.parameters())),
+      versions_(values_of(stage_.parameters())),
       optimizer_(options.optimizer, versions_.masters(), names_of(stage_.parameters())),
       accumulator_(versions_.masters(), [&] {
         auto group = open_group(plan.stages[static_cast<std::size_t>(stage)], comm, reduce_id);
@@ -47,57 +47,47 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
   stage_.set_training(true);
 }
 
-void StageWorker::start_segment(std::int64_t first_microbatch, double nominal_weight) {
+void StageWorker::start_segment(std::int64_t first_microbatch, double nominal_weight, OnScores on_scores) {
   first_microbatch_ = first_microbatch;
   base_version_ = versions_.newest();
   accumulator_.set_nominal_weight(nominal_weight);
+  on_scores_ = std::move(on_scores);
 }
 
-std::vector<Tensors> StageWorker::forward(const Action& action, const Tensors& data,
-                                          const std::vector<Tensors>& incoming) {
+std::vector<Message> StageWorker::forward(const Action& action, const Tensors& data, std::vector<Message> incoming) {
   const std::int64_t version = base_version_ + action.version;
   versions_.bind(version);
-  ForwardResult result = stage_.forward(first_microbatch_ + action.microbatch, data, incoming);
+  ForwardResult result = stage_.forward(first_microbatch_ + action.microbatch, data, tensors_of(std::move(incoming)));
   if (stage_.wiring().has_loss) {
-    scores_.push_back({action.microbatch, result.activations.loss.item<double>(), result.activations.weight, {}, {}});
+    on_scores_({action.microbatch, result.activations.loss.item<double>(), result.activations.weight, {}, {}});
   }
   in_flight_[action.microbatch] = std::move(result.activations);
   counters_.peak_in_flight = std::max(counters_.peak_in_flight, static_cast<std::int64_t>(in_flight_.size()));
   if (action.frees_version) versions_.free(version);
-  return std::move(result.outgoing);
+  return messages_of(std::move(result.outgoing), 0);
 }
 
-std::vector<Tensors> StageWorker::evaluate(const Action& action, const Tensors& data,
-                                           const std::vector<Tensors>& incoming) {
-  versions_.bind(versions_.newest());
-  ForwardResult result = stage_.evaluate(data, incoming);
-  if (stage_.wiring().has_loss) {
-    Scores scores{action.microbatch, result.activations.loss.item<double>(), result.activations.weight, {}, {}};
-    for (const WeightedMean& metric : result.metrics) {
-      scores.metrics.push_back(metric.mean.item<double>());
-      scores.metric_weights.push_back(metric.weight);
-    }
-    scores_.push_back(std::move(scores));
-  }
-  return std::move(result.outgoing);
-}
-
-std::vector<Tensors> StageWorker::backward(const Action& action, const std::vector<Tensors>& gradients,
-                                           double weight) {
+std::vector<Message> StageWorker::backward(const Action& action, std::vector<Message> gradients) {
   const std::int64_t version = base_version_ + action.version;
   versions_.bind(version);
   const auto found = in_flight_.find(action.microbatch);
-  BackwardResult result = stage_.backward(found->second, gradients);
-  in_flight_.erase(found);
-  if (recording_input_gradients) {
-    Tensors& recorded = input_gradients[first_microbatch_ + action.microbatch];
-    for (const Tensors& link : result.incoming) {
-      for (const auto& gradient : link) recorded.push_back(gradient.defined() ? gradient.clone() : gradient);
-    }
+  double weight = found->second.weight;  // n_k comes from the loss, and with the gradients to every other stage
+  if (!stage_.wiring().has_loss) {
+    for (const Message& message : gradients) weight = std::max(weight, message.weight);
   }
+  BackwardResult result = stage_.backward(found->second, tensors_of(std::move(gradients)));
+  in_flight_.erase(found);
+  if (recording_input_gradients) record(action.microbatch, result.incoming);
   accumulator_.add(std::move(result.parameters), weight, one_gradient_an_update_);
   if (action.frees_version) versions_.free(version);
-  return std::move(result.incoming);
+  return messages_of(std::move(result.incoming), weight);
+}
+
+void StageWorker::record(std::int64_t microbatch, const std::vector<Tensors>& gradients) {
+  Tensors& recorded = input_gradients[first_microbatch_ + microbatch];
+  for (const Tensors& link : gradients) {
+    for (const auto& gradient : link) recorded.push_back(gradient.defined() ? gradient.clone() : gradient);
+  }
 }
 
 void StageWorker::reduce_post(const Action& action) {
@@ -108,6 +98,8 @@ void StageWorker::reduce_post(const Action& action) {
   accumulator_.reduce_post(std::move(present));
 }
 
+void StageWorker::reduce_wait(const Action&) { accumulator_.reduce_wait(); }
+
 double StageWorker::learning_rate_factor(const Action& action) const {
   const double present = scales_ragged_rounds_ ? static_cast<double>(action.covers) / replicas_ : 1;
   return replica_scale_ * present;
@@ -117,26 +109,6 @@ void StageWorker::update(const Action& action) {
   const Tensors gradients = accumulator_.take();
   versions_.update(action.copies_version, [&] { optimizer_.step(gradients, learning_rate_factor(action)); });
   ++counters_.updates;
-}
-
-std::vector<Tensors> StageWorker::probe_forward(const Tensors& data, const std::vector<Tensors>& incoming,
-                                                StageTraits& traits) {
-  probe_buffers_.clear();
-  for (const auto& buffer : stage_.buffers()) probe_buffers_.push_back(buffer.tensor.clone());
-  ForwardResult result = stage_.probe(first_microbatch_, data, incoming, traits);
-  in_flight_[0] = std::move(result.activations);
-  return std::move(result.outgoing);
-}
-
-std::vector<Tensors> StageWorker::probe_backward(const std::vector<Tensors>& gradients) {
-  BackwardResult result = stage_.backward(in_flight_.at(0), gradients);
-  in_flight_.clear();
-  stage_.require_gradients(result.parameters);
-  for (std::size_t i = 0; i < probe_buffers_.size(); ++i) {
-    stage_.buffers()[i].tensor.variable_data().copy_(probe_buffers_[i]);
-  }
-  probe_buffers_.clear();
-  return std::move(result.incoming);
 }
 
 RuntimeCounters StageWorker::counters() const {

@@ -18,14 +18,14 @@ namespace pipedream::detail {
 
 class StopVote {
  public:
-  // group: all workers.
-  StopVote(const Plan& plan, ReduceGroup& group, std::int64_t microbatches, std::function<bool()> wish);
+  // group: all workers; null where there is one, which then ends at once.
+  StopVote(const Plan& plan, ReduceGroup* group, std::int64_t microbatches, std::function<bool()> wish);
 
   // Called before every forward of this worker, in order. A number: the run ends after that many microbatches.
   std::optional<std::int64_t> before_forward(std::int64_t microbatch);
 
  private:
-  ReduceGroup& group_;
+  ReduceGroup* group_;
   std::function<bool()> wish_;
   std::int64_t microbatches_;
   std::int64_t lead_;

@@ -1,11 +1,11 @@
 // The weight versions of one stage on one worker.
 //
 // Version v is the weights after v updates. Each version that somebody still names is one flat buffer with a view for
-// every parameter; buffers are recycled, so that a steady state allocates none. The newest version is what the optimizer
-// steps, through master tensors that share its storage: the modules' parameters see each write only as the new version
-// they are bound to, never through a saved tensor's version counter. An update writes in place unless it is told that
-// the old version is still named; then it writes a copy (SEMANTICS: a stash must leave the old storage untouched and
-// set the old data back before the backward). One thread.
+// every parameter; buffers are recycled, so that a steady state allocates none. The newest version is what the
+// optimizer steps, through master tensors that share its storage: the modules' parameters see each write only as the
+// new version they are bound to, never through a saved tensor's version counter. An update writes in place unless it is
+// told that the old version is still named; then it writes a copy (SEMANTICS: a stash must leave the old storage
+// untouched and set the old data back before the backward). One thread.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,150 @@
+#include "pipedream/trainer.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipedream/error.h"
+#include "pipedream/validate.h"
+#include "pipedream/version.h"
+#include "runtime/agreement.h"
+#include "runtime/trainer_impl.h"
+
+namespace pipedream {
+namespace {
+
+constexpr int kStageReduceId = 0;
+constexpr int kAllWorkersReduceId = 1;
+
+std::string text_of(const OptimizerSpec& spec) {
+  const OptimizerSettings& s = spec.settings;
+  std::string text =
+      fmt::format("{} learning rate {} momentum {} nesterov {} weight decay {} betas {} {} epsilon {} by replicas {}",
+                  to_string(spec.kind), s.learning_rate, s.momentum, s.nesterov, s.weight_decay, s.beta1, s.beta2,
+                  s.epsilon, spec.scale_by_replicas ? (*spec.scale_by_replicas ? "yes" : "no") : "default");
+  for (const ParameterGroup& g : spec.groups) {
+    text += fmt::format("; {}: {} {} {}", g.pattern, g.learning_rate.value_or(-1), g.weight_decay.value_or(-1),
+                        g.momentum.value_or(-1));
+  }
+  return text;
+}
+
+void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& comm) {
+  graph.check();
+  validate(plan);
+  if (plan.workers() != comm.size()) {
+    throw ConfigError(fmt::format("the plan is for {} worker(s); {} are running", plan.workers(), comm.size()));
+  }
+  const auto edges = graph.layer_edges();
+  validate_against_layers(plan, edges);
+  if (!plan.graph_hash.empty() && plan.graph_hash != graph.hash()) {
+    throw ConfigError(
+        fmt::format("the plan was made for a model with hash {}; this model has {}", plan.graph_hash, graph.hash()));
+  }
+}
+
+}  // namespace
+
+Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, TrainerOptions options)
+    : graph_(graph), plan_(std::move(plan)), comm_(comm), options_(std::move(options)) {
+  together([&] {
+    comm_.set_deadline(options_.deadline);
+    detail::agree(comm_, [&]() -> detail::Facts {
+      check_plan(graph_, plan_, comm_);
+      return {{"library version", std::string(version())},
+              {"model", graph_.hash()},
+              {"plan", detail::digest(to_json(plan_))},
+              {"optimizer", text_of(options_.optimizer)},
+              {"seed", std::to_string(options_.seed)},
+              {"threads per worker", std::to_string(options_.threads_per_worker)},
+              {"device type", c10::DeviceTypeName(options_.device.type())}};
+    });
+    detail::agree(comm_, [&]() -> detail::Facts {
+      build();
+      return {};
+    });
+    open();
+  });
+}
+
+void Trainer::Impl::build() {
+  at::set_num_threads(options_.threads_per_worker);
+  stage_ = plan_.stage_of_worker(comm_.rank());
+  links_ = detail::links_of(graph_, plan_);
+  worker_ = std::make_unique<detail::StageWorker>(graph_, plan_, stage_, comm_, options_, kStageReduceId);
+}
+
+void Trainer::Impl::open() {
+  std::vector<detail::LinkTensors> tensors;
+  for (const StageLink& link : links_) {
+    const auto wiring = detail::wire_stage(graph_, plan_, link.from);
+    const auto outgoing = std::find_if(wiring.outgoing.begin(), wiring.outgoing.end(),
+                                       [&](const auto& candidate) { return candidate.to == link.to; });
+    tensors.push_back({static_cast<int>(outgoing->tensors.size()), detail::gradient_count(*outgoing)});
+  }
+  channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, comm_);
+  exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, *worker_, detail::first_free_channel_id(links_));
+  executor_ = std::make_unique<detail::Executor>(plan_, comm_, worker_->stage(), *channels_);
+  if (comm_.size() == 1) return;
+  std::vector<int> all(static_cast<std::size_t>(comm_.size()));
+  for (int w = 0; w < comm_.size(); ++w) all[static_cast<std::size_t>(w)] = w;
+  all_workers_ = comm_.open_reduce(std::move(all), kAllWorkersReduceId);
+}
+
+template <class Work>
+auto Trainer::Impl::together(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const ConfigError&) {
+    throw;  // agreed upon: every worker throws it
+  } catch (const std::exception& error) {
+    comm_.abort(error.what());
+    throw;
+  }
+}
+
+Trainer::Trainer(const LayerGraph& graph, Plan plan, Communicator& comm, TrainerOptions options)
+    : impl_(std::make_unique<Impl>(graph, std::move(plan), comm, std::move(options))) {}
+
+Trainer::~Trainer() = default;
+
+TrainResult Trainer::train(const Dataset& data, const TrainOptions& options) {
+  return impl_->together([&] { return impl_->train(data, options); });
+}
+
+EvaluationResult Trainer::evaluate(const Dataset& data, std::int64_t microbatch_size) {
+  return impl_->together([&] { return impl_->evaluate(data, microbatch_size); });
+}
+
+void Trainer::save_weights(const std::filesystem::path& path) {
+  impl_->together([&] { impl_->save_weights(path); });
+}
+
+void Trainer::load_weights(const std::filesystem::path& path, bool strict) {
+  impl_->together([&] { impl_->load_weights(path, strict); });
+}
+
+std::map<std::string, torch::Tensor> Trainer::weights() {
+  return impl_->together([&] { return impl_->weights(); });
+}
+
+Timeline Trainer::timeline() {
+  return impl_->together([&] { return impl_->timeline(); });
+}
+
+RuntimeCounters Trainer::counters() const { return impl_->worker().counters(); }
+const Plan& Trainer::plan() const { return impl_->plan(); }
+int Trainer::stage() const { return impl_->stage(); }
+void Trainer::record_input_gradients(bool on) { impl_->worker().recording_input_gradients = on; }
+const std::map<std::int64_t, Tensors>& Trainer::input_gradients() const { return impl_->worker().input_gradients; }
+
+double EvaluationResult::metric(const std::string& name) const {
+  const auto found = metrics.find(name);
+  if (found != metrics.end()) return found->second;
+  std::string known;
+  for (const auto& [other, value] : metrics) known += (known.empty() ? "" : ", ") + other;
+  throw ConfigError(fmt::format("no metric '{}'; the graph has: {}", name, known.empty() ? "none" : known));
+}
+
+}  // namespace pipedream

@@ -1,0 +1,66 @@
+// The parts behind a Trainer, and the steps of its calls. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipedream/trainer.h"
+#include "runtime/channels.h"
+#include "runtime/executor.h"
+#include "runtime/stage_worker.h"
+#include "runtime/weight_exchange.h"
+
+namespace pipedream {
+
+class Trainer::Impl {
+ public:
+  Impl(const LayerGraph& graph, Plan plan, Communicator& comm, TrainerOptions options);
+
+  TrainResult train(const Dataset& data, const TrainOptions& options);
+  EvaluationResult evaluate(const Dataset& data, std::int64_t microbatch_size);
+  void save_weights(const std::filesystem::path& path);
+  void load_weights(const std::filesystem::path& path, bool strict);
+  NamedTensors weights() { return exchange_->gather(/*on_every_worker=*/true); }
+  Timeline timeline();
+
+  const Plan& plan() const { return plan_; }
+  int stage() const { return stage_; }
+  detail::StageWorker& worker() { return *worker_; }
+
+  // Runs `work`; what it throws ends all workers.
+  template <class Work>
+  auto together(Work work) -> decltype(work());
+
+ private:
+  void build();
+  void open();
+  void require_data(const Dataset& data) const;
+  // Once, before the first update: finds out which layers draw and which links carry gradients.
+  void probe(const Dataset& data, const MicrobatchSampler& sampler);
+  void adopt_traits(const detail::StageTraits& own);
+  void prove(const Segment& segment);
+  detail::SegmentRun segment_run(Pass pass, std::int64_t microbatches) const;
+  detail::FeedRange feed_range(std::int64_t first, std::int64_t microbatches) const;
+  std::vector<std::string> data_names() const;
+  TrainResult run_training(const Dataset& data, const MicrobatchSampler& sampler, const TrainOptions& options,
+                           std::int64_t microbatches);
+  std::vector<detail::Scores> gather_scores(const std::vector<detail::Scores>& own);
+
+  const LayerGraph& graph_;
+  Plan plan_;
+  Communicator& comm_;
+  TrainerOptions options_;
+  int stage_ = 0;
+  std::vector<StageLink> links_;
+  std::unique_ptr<detail::StageWorker> worker_;
+  std::unique_ptr<detail::Channels> channels_;
+  std::unique_ptr<detail::WeightExchange> exchange_;
+  std::unique_ptr<detail::Executor> executor_;
+  std::unique_ptr<ReduceGroup> all_workers_;  // for the stop vote; none for a single worker
+  bool probed_ = false;
+  std::int64_t next_microbatch_ = 0;
+  std::int64_t clock_zero_ns_ = 0;
+};
+
+}  // namespace pipedream
