@@ -1,6 +1,5 @@
 #include "runtime/agreement.h"
 
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <xxhash.h>
 
