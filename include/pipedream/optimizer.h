@@ -22,18 +22,18 @@ struct OptimizerSettings {
 
 // Overrides for the parameters whose name ("layer.parameter") fits a shell pattern; the first group that fits wins.
 struct ParameterGroup {
-  std::string pattern;
-  std::optional<double> learning_rate;
-  std::optional<double> weight_decay;
-  std::optional<double> momentum;
+  std::string pattern = {};
+  std::optional<double> learning_rate = std::nullopt;
+  std::optional<double> weight_decay = std::nullopt;
+  std::optional<double> momentum = std::nullopt;
 };
 
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::sgd;
-  OptimizerSettings settings;
-  std::vector<ParameterGroup> groups;
+  OptimizerSettings settings = {};
+  std::vector<ParameterGroup> groups = {};
   // Asynchronous replicated stages multiply the learning rate by r_s / r_0; default: SGD yes, Adam no.
-  std::optional<bool> scale_by_replicas;
+  std::optional<bool> scale_by_replicas = std::nullopt;
 };
 
 struct SgdOptions {

@@ -22,11 +22,11 @@ namespace pipedream {
 
 // The functions may be called on several threads at once.
 struct Application {
-  std::string name;
-  std::function<LayerGraph()> graph;
-  std::function<std::shared_ptr<const Dataset>()> train;
-  std::function<std::shared_ptr<const Dataset>()> test;  // may be empty: no evaluation
-  OptimizerSpec optimizer;            // defaults of --optimizer, --learning-rate, --momentum; its groups are kept
+  std::string name = {};
+  std::function<LayerGraph()> graph = nullptr;
+  std::function<std::shared_ptr<const Dataset>()> train = nullptr;
+  std::function<std::shared_ptr<const Dataset>()> test = nullptr;  // may be empty: no evaluation
+  OptimizerSpec optimizer = {};            // defaults of --optimizer, --learning-rate, --momentum; its groups are kept
   std::int64_t microbatch_size = 32;  // default of --microbatch
   std::int64_t epochs = 10;           // default of --epochs
 };

@@ -32,7 +32,7 @@
 namespace pipedream {
 
 struct TrainerOptions {
-  OptimizerSpec optimizer;
+  OptimizerSpec optimizer = {};
   std::uint64_t seed = 1;
   torch::Device device = torch::kCPU;
   int threads_per_worker = 1;                                      // LibTorch's threads for one operator
@@ -54,10 +54,10 @@ struct TrainOptions {
   std::int64_t microbatch_size = 32;
   bool shuffle = true;
   // Called on the worker that computes the losses (replica 0 of the last stage), at most every `progress_every`.
-  std::function<void(const TrainProgress&)> on_progress;
+  std::function<void(const TrainProgress&)> on_progress = nullptr;
   std::chrono::milliseconds progress_every = std::chrono::milliseconds(200);
   // Asked between microbatches on every worker; when one says yes, all of them end after the same microbatch, drained.
-  std::function<bool()> stop_requested;
+  std::function<bool()> stop_requested = nullptr;
 };
 
 struct TrainResult {
