@@ -7,7 +7,7 @@
 #include "pipedream/error.h"
 
 using namespace pipedream;
-using detail::GradientAccumulator;
+using pipedream::detail::GradientAccumulator;
 
 namespace {
 
@@ -85,7 +85,7 @@ TEST_CASE("parameters of several types cannot be summed over replicas") {
   run_in_threads(2, [](Communicator& comm) {
     const Tensors mixed{torch::zeros({1}), torch::zeros({1}, torch::kFloat64)};
     try {
-      GradientAccumulator accumulator(mixed, comm.open_reduce({0, 1}, 0));
+      const GradientAccumulator accumulator(mixed, comm.open_reduce({0, 1}, 0));
     } catch (const ConfigError&) {
       return;
     }

@@ -64,7 +64,7 @@ TEST_CASE("of three uses each gradient comes back by itself, to be summed in gra
 TEST_CASE("a skip goes straight to the stage that uses it") {
   const auto graph = graph_with_skips(2);
   const Plan plan = cut(graph, {1, 2, 5});
-  CHECK(links_of(graph, plan) == std::vector<StageLink>{{0, 1, true}, {0, 2, true}, {1, 2, true}});
+  CHECK((links_of(graph, plan) == std::vector<StageLink>{{0, 1, true}, {0, 2, true}, {1, 2, true}}));
   CHECK(wire_stage(graph, plan, 0).steps[0].fan_outs[0].branches.size() == 2);
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("a link that only a metric uses carries no gradient") {
   g.loss("loss", {c, g.target("y")}, mean_squared_error);
   g.metric("activity", {a, "y"}, mean_squared_error);
   const Plan plan = cut(g, {1, 2, 4});
-  CHECK(links_of(g, plan) == std::vector<StageLink>{{0, 1, true}, {0, 2, false}, {1, 2, true}});
+  CHECK((links_of(g, plan) == std::vector<StageLink>{{0, 1, true}, {0, 2, false}, {1, 2, true}}));
   const auto last = wire_stage(g, plan, 2);
   CHECK(last.incoming[0].tensors[0].leaves.empty());
   CHECK(last.metrics[0].inputs[0] == last.incoming[0].tensors[0].plain);

@@ -45,7 +45,7 @@ struct Outcome {
   std::map<std::string, torch::Tensor> weights;
 };
 
-// One worker wishes to stop after its 40th question.
+// One worker wishes to stop from its third question on.
 Outcome run(const Plan& plan, std::int64_t steps, int who_wishes) {
   const LayerGraph g = graph();
   torch::manual_seed(1);
