@@ -64,9 +64,10 @@ struct Plan {
 std::vector<int> default_warmup(std::span<const int> replicas);
 
 // Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
-// warmup >= 0, 0 in the last stage and under model_parallel and data_parallel, and such that every later stage can get
-// the microbatches that it waits for (r_t w(t) < r_s (w(s) + 1) for s < t); reduce_delay in {0, 1}, 0 where a stage has
-// one replica or the algorithm is synchronous; data_parallel has one stage, model_parallel no replicas;
+// warmup >= 0, 0 in the last stage and under model_parallel and data_parallel, and such that no stage waits for ever:
+// for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where replicas of s reduce without delay;
+// reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is synchronous; data_parallel has one stage,
+// model_parallel no replicas;
 // microbatches_per_update left 0 where the algorithm fixes it. Throws ConfigError naming stage and field.
 void validate(const Plan& plan);
 

@@ -46,20 +46,26 @@ void check_workers(const Plan& plan) {
   }
 }
 
-// Stage t begins its backwards once each replica has done w(t) + 1 forwards; stage s lets no more than r_s (w(s) + 1)
-// microbatches out before a gradient comes back.
+// How many microbatches a stage lets out before it needs the gradient of the first of them. When replicas wait for
+// their round's reduction before the next forward, the worst moment is when only one gradient of the round is missing.
+std::int64_t let_out(const StagePlan& stage) {
+  const std::int64_t rounds_before = std::int64_t{stage.replicas()} * stage.warmup;
+  return rounds_before + (stage.reduce_delay == 0 ? 1 : stage.replicas());
+}
+
+// A replica of stage t does w(t) + 1 forwards before it sends the gradient of the first, so more than r_t w(t)
+// microbatches must get past every earlier stage.
 void check_depths_reach(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
-      const StagePlan& early = plan.stages[s];
       const StagePlan& late = plan.stages[t];
-      const std::int64_t out = std::int64_t{early.replicas()} * (std::int64_t{early.warmup} + 1);
-      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup;
-      if (waited_for >= out) {
+      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup + 1;
+      const std::int64_t out = let_out(plan.stages[s]);
+      if (waited_for > out) {
         fail(
-            "stages[{}].warmup: {} is too little: stage {} with {} replica(s) and warmup {} waits for more than {} "
-            "microbatches before its first gradient, stage {} lets only {} out",
-            s, early.warmup, t, late.replicas(), late.warmup, waited_for, s, out);
+            "stages[{}].warmup: {} is too little: before a gradient comes back stage {} lets only {} microbatches "
+            "out, and stage {} (replicas {}, warmup {}) waits for {}",
+            s, plan.stages[s].warmup, s, out, t, late.replicas(), late.warmup, waited_for);
       }
     }
   }
