@@ -35,8 +35,8 @@ function(pipedream_collect_sources folder result)
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
-# Without the runtime its tests are left out on purpose.
-if(PIPEDREAM_WITH_RUNTIME)
+# Without the runtime, and under a sanitizer, tests are left out on purpose.
+if(PIPEDREAM_WITH_RUNTIME AND NOT PIPEDREAM_SANITIZE)
   pipedream_collect_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources)
   list(JOIN sources "\n" lines)
   file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" "${lines}\n")

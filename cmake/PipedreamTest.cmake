@@ -59,6 +59,8 @@ function(pipedream_add_test)
   endif()
 
   add_executable(${arg_NAME} ${arg_SOURCES})
+  # Helpers that folders share are named from tests/ ("planning/plans.h").
+  target_include_directories(${arg_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${arg_NAME} PRIVATE pipedream_build_flags ${arg_LIBS} Catch2::Catch2)
   if(NOT arg_MAIN)
     target_link_libraries(${arg_NAME} PRIVATE pipedream_catch_main)
