@@ -44,11 +44,13 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage);
 // The compute actions of one worker, written out. The definition of the algorithm.
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker);
 
-// Slots of the channel between two stages: how many messages may be posted and not yet waited for, at either end. Same
-// for every pair of replicas and both directions.
+// Slots of the channels between two stages: how many messages may be posted and not yet waited for, at either end. The
+// same for every pair of replicas and both directions, so a receiver holds at most this many receive buffers a channel.
 int channel_slots(const Plan& plan, int from_stage, int to_stage);
 
-// The lowered program of one worker, in time and space that do not depend on the number of microbatches.
+// The lowered program of one worker, in time and space that do not depend on the number of microbatches. The links are
+// those of stage_links (or by hand: from < to, each pair once). The plan must be valid (validate); throws ConfigError
+// for a worker that it does not have.
 WorkerProgram make_worker_program(const Plan& plan, std::span<const StageLink> links, const Segment& segment,
                                   int worker);
 
