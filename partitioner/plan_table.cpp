@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "partitioner/units.h"
+#include "planning/text_table.h"
 
 namespace pipedream {
 namespace {
 
-using Row = std::vector<std::string>;
+using Row = detail::TableRow;
 
 std::string bytes(std::int64_t value) { return value > 0 ? detail::format_bytes(value) : "-"; }
 
@@ -50,25 +50,6 @@ Row stage_row(std::size_t index, const StagePlan& stage) {
           bytes(expected.memory_bytes)};
 }
 
-// Columns as wide as their widest cell; text to the left, figures to the right.
-std::string aligned(const std::vector<Row>& rows, std::size_t text_columns) {
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const Row& row : rows) {
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c > 0) line += "  ";
-      line += c < text_columns ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("{:>{}}", row[c], widths[c]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
-}
-
 Row alternative(const char* name, double us, double plan_us) {
   if (us <= 0) return {name, "-", "-"};
   return {name, time(us), fmt::format("{:.2f} x", us / plan_us)};
@@ -83,7 +64,7 @@ std::string expectation(const PlanPrediction& expected) {
       alternative("data parallelism", expected.data_parallel_us, expected.microbatch_us),
       alternative("best straight plan", expected.best_straight_us, expected.microbatch_us),
   };
-  return aligned(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
+  return detail::text_table(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
 }
 
 std::string count(std::size_t number, const char* noun) {
@@ -102,7 +83,7 @@ std::string plan_table(const Plan& plan) {
     title += fmt::format(", {} an update", count(static_cast<std::size_t>(plan.microbatches_per_update), "microbatch"));
   }
   if (!plan.graph_hash.empty()) title += fmt::format(", for model {}", plan.graph_hash);
-  return title + "\n\n" + aligned(rows, 3) + "\n" + expectation(plan.prediction);
+  return title + "\n\n" + detail::text_table(rows, 3) + "\n" + expectation(plan.prediction);
 }
 
 }  // namespace pipedream

@@ -10,6 +10,24 @@
 
 namespace pipedream {
 
+// A file that is written in pieces; destroyed before commit(), it leaves nothing behind. Errors as below.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::string_view bytes);
+  // Gives the file its name. Last call.
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;  // empty once it is gone
+  int descriptor_ = -1;
+};
+
 // Replaces or makes the file. Throws ConfigError with the path and the system's reason; the old file is then intact and
 // the temporary one gone.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);

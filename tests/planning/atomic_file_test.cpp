@@ -77,3 +77,20 @@ TEST_CASE("reading names path and reason") {
              Contains("none: cannot read: No such file or directory"));
   CHECK_THAT(config_error([&] { read_whole_file(folder.path()); }), Contains("Is a directory"));
 }
+
+TEST_CASE("a file in pieces is there after commit, and without it nothing is left") {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "a", "old");
+  {
+    AtomicFile file(folder / "a");
+    file.write("half of ");
+    CHECK(read_whole_file(folder / "a") == "old");
+  }
+  CHECK(files_in(folder.path()) == 1);
+  AtomicFile file(folder / "a");
+  file.write("one, ");
+  file.write("two");
+  file.commit();
+  CHECK(read_whole_file(folder / "a") == "one, two");
+  CHECK(files_in(folder.path()) == 1);
+}
