@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "pipedream/error.h"
@@ -41,7 +42,10 @@ void agree(Communicator& comm, const std::function<Facts()>& work) {
   for (std::size_t worker = 0; worker < answers.size(); ++worker) {
     if (!answers[worker].contains("error")) continue;
     const auto cause = answers[worker]["error"].get<std::string>();
-    throw ConfigError(answers.size() == 1 ? cause : fmt::format("worker {}: {}", worker, cause));
+    const bool everywhere = std::all_of(answers.begin(), answers.end(), [&](const json& answer) {
+      return answer.value("error", std::string()) == cause;
+    });
+    throw ConfigError(everywhere ? cause : fmt::format("worker {}: {}", worker, cause));
   }
   for (std::size_t worker = 1; worker < answers.size(); ++worker) {
     compare(answers[0]["facts"], answers[worker]["facts"], static_cast<int>(worker));

@@ -13,8 +13,8 @@ namespace pipedream::detail {
 using Facts = std::map<std::string, std::string>;
 
 // Collective. Runs `work` here, then hears from all: throws ConfigError on every worker, the same text, when `work`
-// threw a std::exception anywhere (the first worker's cause), or when a fact that it returned differs between workers.
-// CommunicationErrors pass through.
+// threw a std::exception anywhere (the first worker's cause, with its number unless all have the same), or when a fact
+// that it returned differs between workers. CommunicationErrors pass through.
 void agree(Communicator& comm, const std::function<Facts()>& work);
 
 // A short digest for facts that are long.
