@@ -20,7 +20,7 @@
 
 namespace pipedream {
 
-// The functions may be called on several threads at once.
+// The functions are called one at a time, on any thread.
 struct Application {
   std::string name = {};
   std::function<LayerGraph()> graph = nullptr;

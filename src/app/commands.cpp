@@ -1,0 +1,125 @@
+// profile, train and evaluate.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "app/agree.h"
+#include "app/losses.h"
+#include "app/progress.h"
+#include "app/report.h"
+#include "app/session.h"
+#include "app/signals.h"
+#include "pipedream/profiler.h"
+#include "pipedream/trainer.h"
+
+namespace pipedream::detail {
+namespace {
+
+TrainerOptions trainer_options(const Options& options) {
+  return {.optimizer = options.optimizer,
+          .seed = options.seed,
+          .threads_per_worker = options.threads_per_worker,
+          .deadline = options.deadline()};
+}
+
+void check_outputs(const Session& session) {
+  const Options& options = session.options;
+  if (session.comm.rank() != 0) return;  // the only one that writes
+  check_output("--output", options.output);
+  check_output("--trace", options.trace);
+  check_output("--losses", options.losses);
+  check_output("--save-initial", options.save_initial);
+  check_output("--save-weights", options.save_weights);
+}
+
+TrainResult train_model(Session& session, Trainer& trainer, const Dataset& data) {
+  const Options& options = session.options;
+  const std::int64_t per_epoch = (data.size() + options.microbatch_size - 1) / options.microbatch_size;
+  // Made on the one worker that is asked to report.
+  std::optional<ProgressPrinter> printer;
+  return trainer.train(data, {.epochs = options.epochs,
+                              .steps = options.steps,
+                              .microbatch_size = options.microbatch_size,
+                              .shuffle = options.shuffle,
+                              .on_progress =
+                                  [&](const TrainProgress& progress) {
+                                    if (!printer)
+                                      printer.emplace(stdout, output_is_terminal(session.launched), per_epoch);
+                                    printer->show(progress);
+                                  },
+                              .stop_requested = stop_requested});
+}
+
+// Before anything else is computed: what was trained is worth more than what is said about it.
+void save_results(Session& session, Trainer& trainer, const TrainResult& result, const Timeline& timeline,
+                  std::int64_t rows) {
+  const Options& options = session.options;
+  if (!options.save_weights.empty()) trainer.save_weights(options.save_weights);
+  agreed(session.comm, [&] {
+    if (session.comm.rank() != 0) return;
+    if (!options.losses.empty()) write_losses(options.losses, result, rows, options.microbatch_size);
+    if (!options.trace.empty()) write_chrome_trace(timeline, trainer.plan(), options.trace);
+  });
+}
+
+}  // namespace
+
+int run_profile(Session& session) {
+  const Options& options = session.options;
+  const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
+  const auto data = agreed(session.comm, [&] { return session.model.train(); });
+  agreed(session.comm, [&] { check_outputs(session); });
+  const Profile measured = profile(graph, *data, session.comm,
+                                   {.microbatch_size = options.microbatch_size,
+                                    .repetitions = options.repetitions,
+                                    .threads_per_worker = options.threads_per_worker,
+                                    .seed = options.seed});
+  session.console.print("{}", describe_profile(measured));
+  if (options.output.empty()) return 0;
+  agreed(session.comm, [&] {
+    if (session.comm.rank() == 0) write_profile(measured, options.output);
+  });
+  session.console.print("wrote {}\n", options.output.string());
+  return 0;
+}
+
+int run_train(Session& session) {
+  const Options& options = session.options;
+  const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
+  const auto data = agreed(session.comm, [&] { return session.model.train(); });
+  const auto test = agreed(session.comm, [&] { return session.model.has_test() ? session.model.test() : nullptr; });
+  agreed(session.comm, [&] { check_outputs(session); });
+  const Plan plan = obtain_plan(session, graph, *data);
+  session.console.print("{}", describe_plan(plan, options.microbatch_size));
+
+  Trainer trainer(graph, plan, session.comm, trainer_options(options));
+  if (!options.initial_weights.empty()) trainer.load_weights(options.initial_weights);
+  if (!options.save_initial.empty()) trainer.save_weights(options.save_initial);
+  const TrainResult result = train_model(session, trainer, *data);
+  session.console.print("{}", describe_training(result));
+
+  const Timeline timeline = trainer.timeline();
+  save_results(session, trainer, result, timeline, data->size());
+  // Who asked for the end does not want to wait for a figure.
+  if (test && !result.stopped) {
+    session.console.print("{}", describe_evaluation(trainer.evaluate(*test, options.microbatch_size)));
+  }
+  session.console.print("{}", describe_stages(plan, summarize(timeline, plan)));
+  return result.stopped ? kExitStopped : 0;
+}
+
+int run_evaluate(Session& session) {
+  const Options& options = session.options;
+  const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
+  const auto test = agreed(session.comm, [&] { return session.model.test(); });
+  const Plan plan = agreed(session.comm, [&] {
+    if (!options.plan.empty()) return read_checked_plan(session, graph);
+    return single_stage_plan(graph.layer_names(), session.comm.size(), Algorithm::data_parallel);
+  });
+  Trainer trainer(graph, plan, session.comm, trainer_options(options));
+  trainer.load_weights(options.weights);
+  session.console.print("{}", describe_evaluation(trainer.evaluate(*test, options.microbatch_size)));
+  return 0;
+}
+
+}  // namespace pipedream::detail

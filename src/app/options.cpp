@@ -1,0 +1,206 @@
+#include "app/options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <vector>
+
+#include "pipedream/error.h"
+#include "pipedream/version.h"
+
+namespace pipedream::detail {
+namespace {
+
+constexpr double kMaxDeadlineS = 1e9;
+constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;
+
+// What the command line says before it is held against the application's defaults.
+struct RawOptions {
+  Options options;
+  std::string algorithm;
+  std::string optimizer;
+  std::optional<double> learning_rate;
+  std::optional<double> momentum;
+};
+
+const std::vector<std::string>& log_levels() {
+  static const std::vector<std::string> levels{"trace", "debug", "info", "warning", "error", "off"};
+  return levels;
+}
+
+std::string algorithm_names() {
+  std::vector<std::string_view> names;
+  for (const Algorithm algorithm : all_algorithms()) names.push_back(to_string(algorithm));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void add_common(CLI::App& command, Options& options) {
+  command.add_option("--workers", options.workers, "Workers: threads, or under mpirun the number of ranks")
+      ->check(CLI::Range(1, 1 << 16));
+  command.add_option("--threads", options.threads_per_worker, "LibTorch's threads in each worker")
+      ->check(CLI::Range(1, 1 << 12))
+      ->capture_default_str();
+  command.add_option("--device", options.device, "Where the workers compute")->capture_default_str();
+  command.add_option("--deadline", options.deadline_s, "Seconds without progress anywhere that end the run")
+      ->check(CLI::Range(0.001, kMaxDeadlineS))
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "Of initial weights, shuffling and dropout")->capture_default_str();
+  command.add_option("--microbatch", options.microbatch_size, "Samples in a microbatch")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount))
+      ->capture_default_str();
+  command.add_option("--log-level", options.log_level, fmt::format("One of {}", fmt::join(log_levels(), ", ")))
+      ->check(CLI::IsMember(log_levels()).description(""))
+      ->capture_default_str();
+}
+
+void add_profile(CLI::App& command, Options& options) {
+  command.add_option("-o,--output", options.output, "Write the profile to this file");
+  command.add_option("--repetitions", options.repetitions, "Measurements of each layer; the median counts")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+}
+
+void add_planning(CLI::App& command, RawOptions& raw) {
+  Options& options = raw.options;
+  command.add_option("--plan", options.plan, "Train under this plan; without it, profile and plan first");
+  command.add_option("--profile", options.profile, "Plan from this profile instead of measuring");
+  command.add_option("--algorithm", raw.algorithm, fmt::format("One of {}; pipedream unless told", algorithm_names()));
+  command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
+      ->excludes("--plan");
+  command
+      .add_option("--microbatches-per-update", options.microbatches_per_update,
+                  "Microbatches in one update, for data-parallel; one for each worker unless told")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+}
+
+void add_training(CLI::App& command, RawOptions& raw) {
+  Options& options = raw.options;
+  auto* epochs = command.add_option("--epochs", options.epochs, "Passes over the training data")
+                     ->check(CLI::Range(std::int64_t{1}, kMaxCount))
+                     ->capture_default_str();
+  command.add_option("--steps", options.steps, "Microbatches to train, instead of --epochs")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount))
+      ->excludes(epochs);
+  command.add_option("--optimizer", raw.optimizer, "sgd, adam or adamw");
+  command.add_option("--learning-rate", raw.learning_rate, "Of all parameter groups without one of their own");
+  command.add_option("--momentum", raw.momentum, "Of sgd");
+  command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
+}
+
+void add_files(CLI::App& command, Options& options) {
+  command.add_option("--trace", options.trace, "Write what each worker did when, for Perfetto (JSON)");
+  command.add_option("--losses", options.losses, "Write the loss of every microbatch (CSV)");
+  command.add_option("--initial-weights", options.initial_weights, "Start from this safetensors file");
+  command.add_option("--save-initial", options.save_initial, "Write the weights before training (safetensors)");
+  command.add_option("--save-weights", options.save_weights, "Write the weights after training (safetensors)");
+}
+
+double checked_setting(const char* option, double value) {
+  if (!std::isfinite(value) || value < 0) {
+    throw ConfigError(fmt::format("{} {}: it must be a finite number from 0 on", option, value));
+  }
+  return value;
+}
+
+OptimizerSpec choose_optimizer(const RawOptions& raw, const OptimizerSpec& application) {
+  OptimizerSpec spec = application;
+  if (!raw.optimizer.empty()) {
+    const OptimizerKind kind = parse_optimizer(raw.optimizer);
+    if (kind != application.kind) {
+      // The application's settings are those of its own optimizer.
+      spec = kind == OptimizerKind::sgd ? sgd() : kind == OptimizerKind::adam ? adam() : adamw();
+      spec.groups = application.groups;
+    }
+  }
+  if (raw.learning_rate) spec.settings.learning_rate = checked_setting("--learning-rate", *raw.learning_rate);
+  if (raw.momentum) {
+    if (spec.kind != OptimizerKind::sgd) {
+      throw ConfigError(fmt::format("--momentum belongs to sgd, not to {}", to_string(spec.kind)));
+    }
+    spec.settings.momentum = checked_setting("--momentum", *raw.momentum);
+  }
+  return spec;
+}
+
+void finish(RawOptions& raw, const Application& application) {
+  Options& options = raw.options;
+  if (options.device != "cpu") {
+    throw ConfigError(fmt::format("--device {}: this build computes on the cpu only", options.device));
+  }
+  // A range check lets "nan" pass.
+  if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
+  if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
+  options.optimizer = choose_optimizer(raw, application.optimizer);
+}
+
+// CLI11 would only say that a subcommand is required.
+void refuse_unknown_command(CLI::App& app, int argc, const char* const* argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+  if (std::find(known.begin(), known.end(), argv[1]) == known.end()) {
+    throw ConfigError(fmt::format("there is no command \"{}\"; known: {}", argv[1], fmt::join(known, ", ")));
+  }
+}
+
+// Messages are one line, whatever a library puts into them.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+struct Parser {
+  explicit Parser(const Application& application) : app("Trains a pipeline of workers", application.name) {
+    raw.options.microbatch_size = application.microbatch_size;
+    raw.options.epochs = application.epochs;
+    app.require_subcommand(1);
+    app.set_version_flag("--version", fmt::format("{} (pipedream {})", application.name, version()));
+    profile = app.add_subcommand("profile", "Measure each layer and the links between the workers");
+    train = app.add_subcommand("train", "Train, then evaluate on the test data");
+    evaluate = app.add_subcommand("evaluate", "Evaluate saved weights on the test data");
+    for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw.options);
+    add_profile(*profile, raw.options);
+    add_planning(*train, raw);
+    add_training(*train, raw);
+    add_files(*train, raw.options);
+    evaluate->add_option("--weights", raw.options.weights, "The safetensors file to evaluate")->required();
+    evaluate->add_option("--plan", raw.options.plan, "Run this plan's stages; without it, all layers on every worker");
+  }
+
+  CLI::App app;
+  RawOptions raw;
+  CLI::App* profile = nullptr;
+  CLI::App* train = nullptr;
+  CLI::App* evaluate = nullptr;
+};
+
+}  // namespace
+
+ParsedOptions parse_options(int argc, const char* const* argv, const Application& application) {
+  Parser parser(application);
+  try {
+    refuse_unknown_command(parser.app, argc, argv);
+    parser.app.parse(argc, argv);
+    Options& options = parser.raw.options;
+    options.command = parser.profile->parsed() ? Command::profile
+                      : parser.train->parsed() ? Command::train
+                                               : Command::evaluate;
+    finish(parser.raw, application);
+    return {.options = options};
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream text;
+    const bool asked = parser.app.exit(error, text, text) == 0;
+    if (asked) return {.text = text.str()};
+    return {.text = fmt::format("{}: {} (--help tells more)\n", application.name, one_line(error.what())),
+            .exit_code = kExitUsage};
+  } catch (const ConfigError& error) {
+    return {.text = fmt::format("{}: {}\n", application.name, error.what()), .exit_code = kExitUsage};
+  }
+}
+
+}  // namespace pipedream::detail

@@ -1,0 +1,106 @@
+// Where the plan of a run comes from: a file, or a profile and the planner.
+#include <fmt/format.h>
+
+#include "app/agree.h"
+#include "app/session.h"
+#include "pipedream/error.h"
+#include "pipedream/partition.h"
+#include "pipedream/profiler.h"
+
+namespace pipedream::detail {
+namespace {
+
+Profile read_checked_profile(const Options& options, const LayerGraph& graph) {
+  Profile profile = read_profile(options.profile);
+  const std::string file = options.profile.string();
+  if (profile.graph_hash != graph.hash()) {
+    throw ConfigError(
+        fmt::format("--profile {}: it was measured on another model: its graph_hash is {}, this model's {}", file,
+                    profile.graph_hash, graph.hash()));
+  }
+  if (profile.microbatch_size != options.microbatch_size) {
+    throw ConfigError(fmt::format("--profile {}: it was measured with microbatches of {}, this run has --microbatch {}",
+                                  file, profile.microbatch_size, options.microbatch_size));
+  }
+  return profile;
+}
+
+// Collective. Measured, unless there is a file of it.
+Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset& data) {
+  const Options& options = session.options;
+  if (!options.profile.empty()) {
+    return agreed(session.comm, [&] { return read_checked_profile(options, graph); });
+  }
+  session.console.print("measuring {} layers on {} worker(s)\n", graph.layer_names().size(), session.comm.size());
+  return profile(graph, data, session.comm,
+                 {.microbatch_size = options.microbatch_size,
+                  .repetitions = options.repetitions,
+                  .threads_per_worker = options.threads_per_worker,
+                  .seed = options.seed});
+}
+
+// Collective. A profile that fewer or more workers measured says nothing about the links of these.
+Topology obtain_topology(Session& session, const Profile& profile) {
+  if (profile.topology.workers() == session.comm.size()) return profile.topology;
+  Topology topology = measure_topology(session.comm);
+  topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
+  return topology;
+}
+
+Plan make_plan(const Session& session, const Profile& profile, const Topology& topology) {
+  const Options& options = session.options;
+  return partition(profile, topology,
+                   {.algorithm = options.algorithm.value_or(Algorithm::pipedream),
+                    .straight = options.straight,
+                    .use_all_workers = true,
+                    .microbatches_per_update = options.microbatches_per_update,
+                    .optimizer_state_factor = state_factor(options.optimizer)});
+}
+
+}  // namespace
+
+Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
+  const Options& options = session.options;
+  const std::string file = options.plan.string();
+  Plan plan = read_plan(options.plan);
+  if (!plan.graph_hash.empty() && plan.graph_hash != graph.hash()) {
+    throw ConfigError(fmt::format("--plan {}: it was made for another model: its graph_hash is {}, this model's {}",
+                                  file, plan.graph_hash, graph.hash()));
+  }
+  if (options.algorithm && *options.algorithm != plan.algorithm) {
+    throw ConfigError(fmt::format("--plan {}: it is for the algorithm {}, not for --algorithm {}", file,
+                                  to_string(plan.algorithm), to_string(*options.algorithm)));
+  }
+  if (plan.workers() != session.comm.size()) {
+    throw ConfigError(
+        fmt::format("--plan {}: it needs {} worker(s), but there are {}: start it with --workers {} or under "
+                    "mpirun -n {}",
+                    file, plan.workers(), session.comm.size(), plan.workers(), plan.workers()));
+  }
+  if (options.microbatches_per_update > 0) plan.microbatches_per_update = options.microbatches_per_update;
+  try {
+    validate(plan);
+    validate_against_layers(plan, graph.layer_edges());
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("--plan {}: {}", file, error.what()));
+  }
+  return plan;
+}
+
+Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data) {
+  const Options& options = session.options;
+  std::optional<Plan> plan;
+  if (!options.plan.empty()) {
+    plan = agreed(session.comm, [&] { return read_checked_plan(session, graph); });
+    if (options.profile.empty()) return *plan;
+  }
+  const Profile profile = obtain_profile(session, graph, data);
+  const Topology topology = obtain_topology(session, profile);
+  return agreed(session.comm, [&] {
+    if (!plan) return make_plan(session, profile, topology);
+    predict(*plan, profile, topology, state_factor(options.optimizer));
+    return *plan;
+  });
+}
+
+}  // namespace pipedream::detail

@@ -1,0 +1,91 @@
+#include "app/report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+#include "app/console.h"
+#include "partitioner/plan_table.h"
+#include "partitioner/units.h"
+#include "planning/text_table.h"
+
+namespace pipedream::detail {
+namespace {
+
+std::string known_bytes(std::int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "-"; }
+
+std::string known_us(double us) { return us > 0 ? format_microseconds(us) : "-"; }
+
+}  // namespace
+
+std::string describe_profile(const Profile& profile) {
+  std::vector<TableRow> rows{{"layer", "forward", "backward", "parameters", "kept for backward"}};
+  double forward_us = 0;
+  double backward_us = 0;
+  for (const LayerProfile& layer : profile.layers) {
+    rows.push_back({layer.name, known_us(layer.forward_us), known_us(layer.backward_us),
+                    known_bytes(layer.parameter_bytes), known_bytes(layer.kept_bytes)});
+    forward_us += layer.forward_us;
+    backward_us += layer.backward_us;
+  }
+  rows.push_back({"sum", known_us(forward_us), known_us(backward_us)});
+  rows.push_back({"whole model", known_us(profile.whole_forward_us), known_us(profile.whole_backward_us)});
+  std::string text =
+      fmt::format("profile on {}: microbatches of {}, {} worker(s) computing at once\n{}", profile.device,
+                  profile.microbatch_size, profile.workers_computing, text_table(rows, 1));
+  text += fmt::format("the sum of the layers differs from the whole by {:+.1f}%\n", 100 * sum_discrepancy(profile));
+  for (const TopologyLevel& level : profile.topology.levels) {
+    text += fmt::format("link between {} workers: {}, latency {}, all-reduce {}\n", level.count,
+                        format_bytes_per_second(level.bandwidth_bytes_per_s), known_us(level.latency_us),
+                        format_bytes_per_second(level.allreduce_bytes_per_s));
+  }
+  return text;
+}
+
+std::string describe_plan(const Plan& plan, std::int64_t microbatch_size) {
+  std::string text = plan_table(plan);
+  if (plan.prediction.microbatch_us > 0) {
+    text += fmt::format("expected {} samples/s with microbatches of {}\n",
+                        format_count(static_cast<double>(microbatch_size) * 1e6 / plan.prediction.microbatch_us),
+                        microbatch_size);
+  }
+  return text + "\n";
+}
+
+std::string describe_training(const TrainResult& result) {
+  return fmt::format(
+      "{} {} microbatches, {} samples in {:.1f} s: {} samples/s; loss {:.4f} over the last epoch\n",
+      result.stopped ? "stopped after" : "trained", format_count(static_cast<double>(result.microbatches)),
+      format_count(static_cast<double>(result.samples)), result.seconds,
+      format_count(result.seconds > 0 ? static_cast<double>(result.samples) / result.seconds : 0), result.mean_loss);
+}
+
+std::string describe_evaluation(const EvaluationResult& result) {
+  std::string text = fmt::format("test: loss {:.4f}", result.loss);
+  for (const auto& [name, value] : result.metrics) text += fmt::format(", {} {:.4f}", name, value);
+  return text + fmt::format(" ({} samples)\n", format_count(static_cast<double>(result.samples)));
+}
+
+std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
+  std::vector<TableRow> rows{{"stage", "forward predicted", "measured", "backward predicted", "measured", "update",
+                              "staleness", "busy workers"}};
+  for (std::size_t s = 0; s < plan.stages.size() && s < figures.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const StageFigures& measured = figures.stages[s];
+    std::vector<std::string> busy;
+    for (const int worker : stage.workers) {
+      busy.push_back(
+          fmt::format("{}: {:.0f}%", worker, 100 * figures.utilisation.at(static_cast<std::size_t>(worker))));
+    }
+    rows.push_back({fmt::format("{}", s), known_us(stage.prediction.forward_us), known_us(measured.forward_us),
+                    known_us(stage.prediction.backward_us), known_us(measured.backward_us),
+                    known_us(measured.update_us), fmt::format("{:.2f}", measured.staleness),
+                    fmt::format("{}", fmt::join(busy, ", "))});
+  }
+  return text_table(rows, 1) + fmt::format("time of a microbatch: predicted {}, measured {}; bubble {:.1f}%\n",
+                                           known_us(plan.prediction.microbatch_us), known_us(figures.microbatch_us),
+                                           100 * figures.bubble);
+}
+
+}  // namespace pipedream::detail
