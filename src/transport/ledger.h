@@ -15,15 +15,17 @@ namespace pipedream::detail {
 class Ledger {
  public:
   Ledger(std::string name, int slots) : name_(std::move(name)), slots_(slots) {}
-  // Both return the index of the message, from 0.
+  // Returns the index of the posted message, from 0.
   std::int64_t post() {
     if (posted_ - waited_ >= slots_) refuse_post();
     return posted_++;
   }
-  std::int64_t wait() {
+  // A wait takes the index of the oldest, and counts it when it has come.
+  std::int64_t oldest() const {
     if (waited_ >= posted_) refuse_wait();
-    return waited_++;
+    return waited_;
   }
+  void finish() { ++waited_; }
   std::int64_t posted() const { return posted_; }
   std::int64_t waited() const { return waited_; }
   const std::string& name() const { return name_; }

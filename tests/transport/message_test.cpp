@@ -149,7 +149,8 @@ TEST_CASE("what was received is not shared with the sender nor with later messag
         channel->post();
         kept.push_back(channel->wait().tensors[0]);
       }
-      for (int k = 0; k < count; ++k) expect(same(kept[static_cast<std::size_t>(k)], at::full({1000}, k, at::kFloat)), "value k");
+      for (int k = 0; k < count; ++k)
+        expect(same(kept[static_cast<std::size_t>(k)], at::full({1000}, k, at::kFloat)), "value k");
     }
   });
   CHECK(ends == all_well(2));

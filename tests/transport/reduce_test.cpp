@@ -120,6 +120,7 @@ TEST_CASE("groups of some workers, that overlap, do not mix") {
     std::vector<int> second;
     for (int i = 0; i < workers; i += 2) second.push_back(i);
     struct Joined {
+      int id;
       std::vector<int> members;
       std::unique_ptr<ReduceGroup> group;
       at::Tensor buffer;
@@ -129,20 +130,18 @@ TEST_CASE("groups of some workers, that overlap, do not mix") {
     for (const auto& members : {first, second}) {
       ++id;
       if (std::find(members.begin(), members.end(), me) == members.end()) continue;
-      joined.push_back({members, communicator.open_reduce(members, id), at::full({5}, me + 100. * id)});
+      joined.push_back({id, members, communicator.open_reduce(members, id), at::full({5}, me + 100. * id)});
     }
     for (Joined& one : joined) one.group->post(one.buffer, me, std::vector<bool>(one.members.size(), true));
     for (auto one = joined.rbegin(); one != joined.rend(); ++one) {
       double weight = 0;
-      for (int member : one->members) weight += member;
-      expect(one->group->wait() == weight, "the weights of the members");
-    }
-    id = 0;
-    for (const Joined& one : joined) {
-      id = one.members == first ? 1 : 2;
       float sum = 0;
-      for (int member : one.members) sum += static_cast<float>(member + 100. * id);
-      expect(at::equal(one.buffer, at::full({5}, sum)), "the sum of the members");
+      for (int member : one->members) {
+        weight += member;
+        sum += static_cast<float>(member + 100. * one->id);
+      }
+      expect(one->group->wait() == weight, "the weights of the members");
+      expect(at::equal(one->buffer, at::full({5}, sum)), "the sum of the members");
     }
   });
   CHECK(ends == all_well(workers));

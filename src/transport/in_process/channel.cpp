@@ -47,9 +47,10 @@ void InProcessSendChannel::post(Message message) {
 }
 
 void InProcessSendChannel::wait() {
-  const std::int64_t index = ledger_.wait();
+  const std::int64_t index = ledger_.oldest();
   communicator_.wait_until([&] { return mailbox_->expected.load() > index; },
                            {.what = "the receive of message", .peer = peer_, .id = id_, .index = index});
+  ledger_.finish();
 }
 
 InProcessReceiveChannel::InProcessReceiveChannel(InProcessCommunicator& communicator, int peer, int id,
@@ -70,9 +71,10 @@ void InProcessReceiveChannel::post() {
 }
 
 Message InProcessReceiveChannel::wait() {
-  const std::int64_t index = ledger_.wait();
+  const std::int64_t index = ledger_.oldest();
   communicator_.wait_until([&] { return mailbox_->sent.load() > index; },
                            {.what = "message", .peer = peer_, .id = id_, .index = index});
+  ledger_.finish();
   return std::exchange(mailbox_->at(index), Message{});
 }
 

@@ -8,17 +8,11 @@
 #include <vector>
 
 #include "pipedream/communicator.h"
+#include "transport/advancing.h"
 #include "transport/in_process/world.h"
 #include "transport/ledger.h"
 
 namespace pipedream::detail {
-
-// Reductions go on while their owner waits for something else: another member may depend on it.
-class Advancing {
- public:
-  virtual ~Advancing() = default;
-  virtual void advance() = 0;
-};
 
 class InProcessCommunicator final : public Communicator {
  public:

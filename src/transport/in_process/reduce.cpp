@@ -45,9 +45,10 @@ void InProcessReduceGroup::post(torch::Tensor buffer, double weight, std::vector
 }
 
 double InProcessReduceGroup::wait() {
-  const std::int64_t index = ledger_.wait();
+  const std::int64_t index = ledger_.oldest();
   communicator_.wait_until([this] { return posted_.front().step == Step::done; },
                            {.what = "reduction", .id = id_, .index = index});
+  ledger_.finish();
   const Posted posted = std::move(posted_.front());
   posted_.pop_front();
   return sum_weights(posted.round->weights, posted.present);
