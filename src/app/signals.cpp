@@ -26,11 +26,13 @@ SignalScope::SignalScope() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &former_int_);
   sigaction(SIGTERM, &action, &former_term_);
+  sigaction(SIGUSR1, &action, &former_user_);
 }
 
 SignalScope::~SignalScope() {
   sigaction(SIGINT, &former_int_, nullptr);
   sigaction(SIGTERM, &former_term_, nullptr);
+  sigaction(SIGUSR1, &former_user_, nullptr);
 }
 
 }  // namespace pipedream::detail

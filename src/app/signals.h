@@ -1,12 +1,12 @@
-// SIGINT (Ctrl-C) and SIGTERM as a wish: the first asks the run to end in order, the second ends the process at once.
+// SIGINT (Ctrl-C), SIGTERM and SIGUSR1 as a wish: the first asks the run to end in order, the second ends the process at
+// once. SIGUSR1 is the one that mpirun passes on to its ranks without ending them itself.
 #pragma once
 
 #include <csignal>
 
 namespace pipedream::detail {
 
-// Exit code of a run that was asked to stop and did so in order, whichever signal asked (mpirun turns Ctrl-C into
-// SIGTERM).
+// Exit code of a run that was asked to stop and did so in order, whichever signal asked.
 inline constexpr int kExitStopped = 130;
 
 // Has a signal come since the handlers were set? Any thread.
@@ -23,6 +23,7 @@ class SignalScope {
  private:
   struct sigaction former_int_ {};
   struct sigaction former_term_ {};
+  struct sigaction former_user_ {};
 };
 
 }  // namespace pipedream::detail

@@ -56,6 +56,38 @@ TEST_CASE("ends of a channel that disagree are told how, by the receiver") {
   CHECK(ends[0] == "worker 1: " + ends[1]);
 }
 
+TEST_CASE("a message of more than 2^31 bytes arrives", "[large]") {
+  const auto communicator = make_mpi_communicator(MPI_COMM_WORLD);
+  constexpr std::int64_t size = (std::int64_t{1} << 31) + 12345;
+  const ChannelOptions options{.tensors = 1, .slots = 1};
+  // At the ends, and where int and the parts of 1 GiB end.
+  const std::vector<std::int64_t> places = {
+      0, (1 << 30) - 1, 1 << 30, (std::int64_t{1} << 31) - 1, std::int64_t{1} << 31, size - 1};
+  if (communicator->rank() == 0) {
+    const auto channel = communicator->open_send(1, 0, options);
+    const at::Tensor tensor = at::zeros({size}, at::kByte);
+    for (std::size_t i = 0; i < places.size(); ++i) tensor[places[i]] = static_cast<int>(i + 1);
+    channel->post({{tensor}, 0});
+    channel->wait();
+  } else if (communicator->rank() == 1) {
+    const auto channel = communicator->open_receive(0, 0, options);
+    channel->post();
+    const at::Tensor tensor = channel->wait().tensors[0];
+    REQUIRE(tensor.numel() == size);
+    for (std::size_t i = 0; i < places.size(); ++i) CHECK(tensor[places[i]].item<int>() == static_cast<int>(i + 1));
+    CHECK(tensor.count_nonzero().item<std::int64_t>() == 6);
+  }
+  communicator->barrier();
+}
+
+TEST_CASE("more dimensions than a header has room for are refused") {
+  const auto communicator = make_mpi_communicator(MPI_COMM_WORLD);
+  const int peer = (communicator->rank() + 1) % communicator->size();
+  const auto channel = communicator->open_send(peer, 0, {.tensors = 1, .slots = 1});
+  const at::Tensor tensor = at::zeros(std::vector<std::int64_t>(65, 1));
+  CHECK_THROWS_WITH(channel->post({{tensor}, 0}), Catch::Contains("65 dimensions"));
+}
+
 TEST_CASE("an MPI program knows that it was launched") { CHECK(MpiScope::launched()); }
 
 }  // namespace

@@ -61,8 +61,14 @@ std::size_t header_room(int tensors) {
          static_cast<std::size_t>(tensors) * (sizeof(FramePart) + 2 * kMostDimensions * sizeof(std::int64_t));
 }
 
-std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, const std::string& name,
-                         char* to) {
+void check_dimensions(const at::Tensor& tensor, const std::string& name) {
+  if (tensor.dim() > kMostDimensions) {
+    throw ConfigError(
+        fmt::format("{}: a tensor of {} dimensions; at most {} can be sent", name, tensor.dim(), kMostDimensions));
+  }
+}
+
+std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, char* to) {
   char* const begin = to;
   const FixedPart fixed{index, message.weight, options.tensors, options.slots};
   put(to, &fixed, 1);
@@ -71,10 +77,6 @@ std::size_t write_header(const Message& message, std::int64_t index, ChannelOpti
       const FramePart part{0, 0, -1, 0};
       put(to, &part, 1);
       continue;
-    }
-    if (tensor.dim() > kMostDimensions) {
-      throw ConfigError(
-          fmt::format("{}: a tensor of {} dimensions; at most {} can be sent", name, tensor.dim(), kMostDimensions));
     }
     const FramePart part{payload_bytes(tensor), static_cast<std::int16_t>(tensor.scalar_type()),
                          static_cast<std::int16_t>(tensor.dim()), 0};

@@ -30,10 +30,11 @@ struct Header {
 // Bytes of the largest header of such a channel.
 std::size_t header_room(int tensors);
 
-// Writes the header of a message of dense tensors to `to`, which has header_room, and returns the bytes used. Throws
 // ConfigError for more dimensions than a header has room for.
-std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, const std::string& name,
-                         char* to);
+void check_dimensions(const at::Tensor& tensor, const std::string& name);
+
+// Writes the header of a message of dense tensors to `to`, which has header_room, and returns the bytes used.
+std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, char* to);
 
 // Reads into `header`, whose memory is used again. Throws ConfigError if the other end was opened with other options,
 // CommunicationError if it is not the header of message `index`.

@@ -45,12 +45,13 @@ void MpiSendChannel::post(Message message) {
       throw ConfigError(
           fmt::format("{}: a tensor on {}; MPI sends those of the CPU", ledger_.name(), tensor.device().str()));
     }
+    check_dimensions(tensor, ledger_.name());
     tensor = dense(tensor, ledger_.name());
   }
   const std::int64_t index = ledger_.post();
   Slot& slot = at(index);
   slot.message = std::move(message);
-  start(slot, write_header(slot.message, index, options_, ledger_.name(), slot.header.data()));
+  start(slot, write_header(slot.message, index, options_, slot.header.data()));
 }
 
 void MpiSendChannel::start(Slot& slot, std::size_t header_bytes) {
