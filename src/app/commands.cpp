@@ -9,7 +9,6 @@
 #include "app/report.h"
 #include "app/session.h"
 #include "app/signals.h"
-#include "pipedream/profiler.h"
 #include "pipedream/trainer.h"
 
 namespace pipedream::detail {
@@ -69,11 +68,7 @@ int run_profile(Session& session) {
   const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
   const auto data = agreed(session.comm, [&] { return session.model.train(); });
   agreed(session.comm, [&] { check_outputs(session); });
-  const Profile measured = profile(graph, *data, session.comm,
-                                   {.microbatch_size = options.microbatch_size,
-                                    .repetitions = options.repetitions,
-                                    .threads_per_worker = options.threads_per_worker,
-                                    .seed = options.seed});
+  const Profile measured = measure(session, graph, *data);
   session.console.print("{}", describe_profile(measured));
   if (options.output.empty()) return 0;
   agreed(session.comm, [&] {

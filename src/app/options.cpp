@@ -49,7 +49,9 @@ void add_common(CLI::App& command, Options& options) {
   command.add_option("--deadline", options.deadline_s, "Seconds without progress anywhere that end the run")
       ->check(CLI::Range(0.001, kMaxDeadlineS))
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "Of initial weights, shuffling and dropout")->capture_default_str();
+  command.add_option("--seed", options.seed, "Of initial weights, shuffling and dropout")
+      ->check(CLI::NonNegativeNumber.description(""))  // the parser would wrap a negative number round
+      ->capture_default_str();
   command.add_option("--microbatch", options.microbatch_size, "Samples in a microbatch")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount))
       ->capture_default_str();

@@ -1,6 +1,9 @@
 // Where the plan of a run comes from: a file, or a profile and the planner.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "app/agree.h"
 #include "app/session.h"
 #include "pipedream/error.h"
@@ -10,7 +13,7 @@
 namespace pipedream::detail {
 namespace {
 
-Profile read_checked_profile(const Options& options, const LayerGraph& graph) {
+Profile read_checked_profile(const Options& options, const LayerGraph& graph, std::int64_t rows) {
   Profile profile = read_profile(options.profile);
   const std::string file = options.profile.string();
   if (profile.graph_hash != graph.hash()) {
@@ -18,7 +21,7 @@ Profile read_checked_profile(const Options& options, const LayerGraph& graph) {
         fmt::format("--profile {}: it was measured on another model: its graph_hash is {}, this model's {}", file,
                     profile.graph_hash, graph.hash()));
   }
-  if (profile.microbatch_size != options.microbatch_size) {
+  if (profile.microbatch_size != std::min(rows, options.microbatch_size)) {
     throw ConfigError(fmt::format("--profile {}: it was measured with microbatches of {}, this run has --microbatch {}",
                                   file, profile.microbatch_size, options.microbatch_size));
   }
@@ -29,14 +32,9 @@ Profile read_checked_profile(const Options& options, const LayerGraph& graph) {
 Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset& data) {
   const Options& options = session.options;
   if (!options.profile.empty()) {
-    return agreed(session.comm, [&] { return read_checked_profile(options, graph); });
+    return agreed(session.comm, [&] { return read_checked_profile(options, graph, data.size()); });
   }
-  session.console.print("measuring {} layers on {} worker(s)\n", graph.layer_names().size(), session.comm.size());
-  return profile(graph, data, session.comm,
-                 {.microbatch_size = options.microbatch_size,
-                  .repetitions = options.repetitions,
-                  .threads_per_worker = options.threads_per_worker,
-                  .seed = options.seed});
+  return measure(session, graph, data);
 }
 
 // Collective. A profile that fewer or more workers measured says nothing about the links of these.
@@ -58,6 +56,16 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
 }
 
 }  // namespace
+
+Profile measure(Session& session, const LayerGraph& graph, const Dataset& data) {
+  const Options& options = session.options;
+  session.console.print("measuring {} layers on {} worker(s)\n", graph.layer_names().size(), session.comm.size());
+  return profile(graph, data, session.comm,
+                 {.microbatch_size = options.microbatch_size,
+                  .repetitions = options.repetitions,
+                  .threads_per_worker = options.threads_per_worker,
+                  .seed = options.seed});
+}
 
 Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   const Options& options = session.options;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -11,6 +12,7 @@
 #include "pipedream/data.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/plan.h"
+#include "pipedream/profile.h"
 #include "pipedream/run.h"
 
 namespace pipedream::detail {
@@ -48,6 +50,9 @@ struct Session {
 int run_profile(Session& session);
 int run_train(Session& session);
 int run_evaluate(Session& session);
+
+// Collective: measures as the options say.
+Profile measure(Session& session, const LayerGraph& graph, const Dataset& data);
 
 // Collective: reads the plan of --plan, or profiles and plans; with predictions where there is a profile.
 Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data);

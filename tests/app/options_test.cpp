@@ -1,0 +1,169 @@
+#include "app/options.h"
+
+#include <catch2/catch.hpp>
+
+#include "pipedream/error.h"
+
+using namespace pipedream;
+using namespace pipedream::detail;
+using Catch::Contains;
+
+namespace {
+
+ParsedOptions parse(std::vector<const char*> words) {
+  Application application{.name = "tiny",
+                          .optimizer = sgd({.learning_rate = 0.25, .momentum = 0.5, .weight_decay = 0.125}),
+                          .microbatch_size = 7,
+                          .epochs = 3};
+  application.optimizer.groups.push_back({.pattern = "*.bias", .weight_decay = 0.0});
+  words.insert(words.begin(), "tiny");
+  return parse_options(static_cast<int>(words.size()), words.data(), application);
+}
+
+Options accepted(const std::vector<const char*>& words) {
+  const ParsedOptions parsed = parse(words);
+  INFO(parsed.text);
+  REQUIRE(parsed.options);
+  return *parsed.options;
+}
+
+std::string refused(const std::vector<const char*>& words) {
+  const ParsedOptions parsed = parse(words);
+  REQUIRE_FALSE(parsed.options);
+  CHECK(parsed.exit_code == kExitUsage);
+  CHECK_THAT(parsed.text, Catch::StartsWith("tiny: "));
+  return parsed.text;
+}
+
+}  // namespace
+
+TEST_CASE("without options the application's defaults hold") {
+  const Options options = accepted({"train"});
+  CHECK(options.command == Command::train);
+  CHECK(options.workers == 0);
+  CHECK(options.microbatch_size == 7);
+  CHECK(options.epochs == 3);
+  CHECK(options.steps == 0);
+  CHECK(options.shuffle);
+  CHECK_FALSE(options.algorithm);
+  CHECK(options.deadline() == std::chrono::seconds(300));
+  CHECK(options.optimizer.kind == OptimizerKind::sgd);
+  CHECK(options.optimizer.settings.learning_rate == 0.25);
+  CHECK(options.optimizer.settings.momentum == 0.5);
+  CHECK(options.optimizer.settings.weight_decay == 0.125);
+  CHECK(options.optimizer.groups.size() == 1);
+}
+
+TEST_CASE("every option of train arrives") {
+  const Options options = accepted({"train",
+                                    "--plan",
+                                    "p.json",
+                                    "--profile",
+                                    "q.json",
+                                    "--algorithm",
+                                    "data-parallel",
+                                    "--workers",
+                                    "3",
+                                    "--threads",
+                                    "2",
+                                    "--device",
+                                    "cpu",
+                                    "--deadline",
+                                    "0.5",
+                                    "--steps",
+                                    "12",
+                                    "--microbatch",
+                                    "5",
+                                    "--microbatches-per-update",
+                                    "6",
+                                    "--learning-rate",
+                                    "0.75",
+                                    "--momentum",
+                                    "0.9",
+                                    "--optimizer",
+                                    "sgd",
+                                    "--seed",
+                                    "42",
+                                    "--no-shuffle",
+                                    "--trace",
+                                    "t.json",
+                                    "--losses",
+                                    "l.csv",
+                                    "--initial-weights",
+                                    "i",
+                                    "--save-initial",
+                                    "a",
+                                    "--save-weights",
+                                    "b",
+                                    "--log-level",
+                                    "debug"});
+  CHECK(options.plan == "p.json");
+  CHECK(options.profile == "q.json");
+  CHECK(options.algorithm == Algorithm::data_parallel);
+  CHECK(options.workers == 3);
+  CHECK(options.threads_per_worker == 2);
+  CHECK(options.deadline() == std::chrono::milliseconds(500));
+  CHECK(options.steps == 12);
+  CHECK(options.microbatch_size == 5);
+  CHECK(options.microbatches_per_update == 6);
+  CHECK(options.optimizer.settings.learning_rate == 0.75);
+  CHECK(options.optimizer.settings.momentum == 0.9);
+  CHECK(options.optimizer.settings.weight_decay == 0.125);
+  CHECK(options.seed == 42);
+  CHECK_FALSE(options.shuffle);
+  CHECK(options.trace == "t.json");
+  CHECK(options.losses == "l.csv");
+  CHECK(options.initial_weights == "i");
+  CHECK(options.save_initial == "a");
+  CHECK(options.save_weights == "b");
+  CHECK(options.log_level == "debug");
+}
+
+TEST_CASE("profile and evaluate have options of their own") {
+  const Options profile = accepted({"profile", "-o", "p.json", "--repetitions", "3"});
+  CHECK(profile.command == Command::profile);
+  CHECK(profile.output == "p.json");
+  CHECK(profile.repetitions == 3);
+  const Options evaluate = accepted({"evaluate", "--weights", "w"});
+  CHECK(evaluate.command == Command::evaluate);
+  CHECK(evaluate.weights == "w");
+}
+
+TEST_CASE("another optimizer brings its own defaults and keeps the groups") {
+  const Options options = accepted({"train", "--optimizer", "adam"});
+  CHECK(options.optimizer.kind == OptimizerKind::adam);
+  CHECK(options.optimizer.settings.learning_rate == AdamOptions{}.learning_rate);
+  CHECK(options.optimizer.settings.weight_decay == 0);
+  CHECK(options.optimizer.groups.size() == 1);
+}
+
+TEST_CASE("what is wrong is named in one message") {
+  CHECK_THAT(refused({"train", "--epoch", "3"}), Contains("--epoch"));
+  CHECK_THAT(refused({"trian"}), Contains("trian"));
+  CHECK_THAT(refused({}), Contains("subcommand"));
+  CHECK_THAT(refused({"train", "--epochs", "0"}), Contains("--epochs"));
+  CHECK_THAT(refused({"train", "--steps", "x"}), Contains("--steps"));
+  CHECK_THAT(refused({"train", "--steps", "3", "--epochs", "3"}), Contains("--epochs") && Contains("--steps"));
+  CHECK_THAT(refused({"train", "--workers", "0"}), Contains("--workers"));
+  CHECK_THAT(refused({"train", "--deadline", "0"}), Contains("--deadline"));
+  CHECK_THAT(refused({"train", "--deadline", "nan"}), Contains("--deadline"));
+  CHECK_THAT(refused({"train", "--algorithm", "gpipes"}), Contains("gpipes") && Contains("pipedream"));
+  CHECK_THAT(refused({"train", "--optimizer", "lion"}), Contains("lion"));
+  CHECK_THAT(refused({"train", "--learning-rate", "-1"}), Contains("--learning-rate"));
+  CHECK_THAT(refused({"train", "--learning-rate", "inf"}), Contains("--learning-rate"));
+  CHECK_THAT(refused({"train", "--optimizer", "adam", "--momentum", "0.9"}),
+             Contains("--momentum") && Contains("adam"));
+  CHECK_THAT(refused({"train", "--device", "cuda"}), Contains("--device cuda"));
+  CHECK_THAT(refused({"train", "--log-level", "loud"}), Contains("--log-level"));
+  CHECK_THAT(refused({"train", "--plan", "p", "--straight"}), Contains("--plan") && Contains("--straight"));
+  CHECK_THAT(refused({"train", "--seed", "-1"}), Contains("--seed"));
+  CHECK_THAT(refused({"evaluate"}), Contains("--weights"));
+}
+
+TEST_CASE("help is no error") {
+  const ParsedOptions parsed = parse({"train", "--help"});
+  CHECK_FALSE(parsed.options);
+  CHECK(parsed.exit_code == 0);
+  CHECK_THAT(parsed.text, Contains("--microbatches-per-update"));
+  CHECK_THAT(parse({"--version"}).text, Contains("tiny"));
+}
