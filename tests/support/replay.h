@@ -1,0 +1,96 @@
+// The oracle: one process computes what a distributed run must compute, from the definitions of docs/algorithms.md and
+// nothing else. It knows no schedule, no message and no version store; it keeps a plain clone of every version of every
+// stage, and runs microbatch after microbatch, forward and backward, each at the version that the table names.
+//
+// Every layer has its own autograd graph, so sums over several consumers happen here, in graph order, not in LibTorch.
+// A microbatch's weights are copied into the modules before its forward; nothing is in flight but that microbatch.
+//
+// Where the definitions leave a choice, this is the one taken:
+// - learning rate of an update: rate * ((r_s / r_0) * (present / r_s)) in double, the first factor where replicas scale
+//   it, the second for a round that misses replicas; both only for asynchronous algorithms, so that a synchronous update
+//   is the mean of what it covers, whatever the plan;
+// - n* is the microbatch size that the run asked for; a last microbatch that is smaller has n_k < n*;
+// - a parameter to which no path leads from the loss is left alone by the optimizer;
+// - buffers of replicas: floating ones are summed in replica order and divided by r_s, others are replica 0's.
+//
+// One thread. Throws std::logic_error where a version is needed before it exists, which would be a fault of the table.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipedream/data.h"
+#include "pipedream/layer_graph.h"
+#include "pipedream/optimizer.h"
+#include "pipedream/plan.h"
+#include "pipedream/weights.h"
+#include "replay_model.h"
+
+namespace pipedream::testing {
+
+// A deliberate mistake: a test that compares with a mutated replay must see a difference, or it could not fail.
+enum class Mutation {
+  none,
+  newer_version,     // one stage uses version v+1 where it exists already
+  older_version,     // one stage uses version v-1 where there is one
+  wrong_seed,        // layers draw as for the next microbatch
+  reversed_sums,     // sums over microbatches, replicas and consumers run backwards
+  no_rate_scale,     // the learning rate ignores replicas
+  no_stash_restore,  // the backward of one stage sees its newest weights
+};
+
+struct ReplayOptions {
+  OptimizerSpec optimizer;
+  std::uint64_t seed = 1;
+  std::int64_t microbatch_size = 4;
+  bool shuffle = true;
+  Mutation mutation = Mutation::none;
+  int mutated_stage = 0;  // for the mutations of one stage
+};
+
+class Replay {
+ public:
+  Replay(const LayerGraph& graph, Plan plan, ReplayOptions options);
+  ~Replay();
+
+  // One segment: the next `microbatches` of the run, then a drain.
+  void train(const Dataset& data, std::int64_t microbatches);
+
+  // Of all microbatches so far.
+  const std::vector<float>& losses() const { return losses_; }
+  // Gradients of the tensors that a stage received for a microbatch and that need one, in graph order of the tensors; of
+  // a tensor with three or more uses, one for each use in this stage.
+  const Tensors& input_gradients(int stage, std::int64_t microbatch) const;
+  // The newest weights, and the buffers averaged over replicas, by "layer.parameter".
+  NamedTensors weights() const;
+  // All versions of a stage, oldest first, each in the order of the stage's parameters.
+  const std::vector<Tensors>& versions(int stage) const;
+  // How often the mutation changed something: 0 means that the twin could not differ.
+  std::int64_t mutations_applied() const { return mutations_applied_; }
+
+ private:
+  struct Stage;
+
+  std::int64_t version(const Stage& stage, std::int64_t k) const;
+  std::int64_t version_to_use(const Stage& stage, std::int64_t k);
+  void run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k);
+  Tensors received_gradients(std::size_t stage, const MicrobatchGradients& gradients) const;
+  void update(Stage& stage);
+  double rate_factor(const Stage& stage, double present);
+
+  Plan plan_;
+  ReplayOptions options_;
+  ReplayModel model_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::int64_t first_microbatch_ = 0;  // of the segment, in the run
+  std::vector<float> losses_;
+  std::vector<std::map<std::int64_t, Tensors>> input_gradients_;  // by stage
+  std::int64_t mutations_applied_ = 0;
+};
+
+}  // namespace pipedream::testing
