@@ -55,7 +55,7 @@ std::unique_ptr<torch::optim::Optimizer> make(OptimizerKind kind,
   throw std::logic_error("unknown optimizer");
 }
 
-void accumulate(Tensors& sum, const Tensors& gradients, double factor) {
+void add_scaled(Tensors& sum, const Tensors& gradients, double factor) {
   sum.resize(gradients.size());
   for (std::size_t p = 0; p < gradients.size(); ++p) {
     if (!gradients[p].defined()) continue;
@@ -72,11 +72,11 @@ Tensors mean_gradient(std::vector<Contribution> contributions, double nominal_we
   double weight = 0;
   for (const Contribution& contribution : contributions) {
     Tensors& sum = of_replicas[reversed ? -contribution.replica : contribution.replica];
-    accumulate(sum, contribution.gradients, contribution.weight / nominal_weight);
+    add_scaled(sum, contribution.gradients, contribution.weight / nominal_weight);
     weight += contribution.weight;
   }
   Tensors total;
-  for (const auto& [replica, sum] : of_replicas) accumulate(total, sum, 1);
+  for (const auto& [replica, sum] : of_replicas) add_scaled(total, sum, 1);
   const double divisor = weight / nominal_weight;
   for (torch::Tensor& gradient : total) {
     if (gradient.defined() && divisor != 1) gradient.div_(divisor);
