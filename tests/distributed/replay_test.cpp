@@ -1,15 +1,15 @@
 // The oracle against a plain training loop: one worker, the whole model in one autograd graph, .grad and torch::optim.
-#include <catch2/catch.hpp>
+#include "support/replay.h"
 
 #include <torch/torch.h>
 
+#include <catch2/catch.hpp>
 #include <map>
 
 #include "runtime/layer_build.h"
 #include "runtime/random.h"
 #include "support/compare.h"
 #include "support/models.h"
-#include "support/replay.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
@@ -64,7 +64,8 @@ struct PlainModel {
       for (std::size_t o = 0; o < outputs.size(); ++o) {
         const std::string& name = layers[i].outputs[o];
         const bool forked = uses[name] > 1 && outputs[o].requires_grad();
-        left[name] = forked ? Fork::apply(outputs[o], uses[name]) : Tensors(static_cast<std::size_t>(uses[name]), outputs[o]);
+        left[name] =
+            forked ? Fork::apply(outputs[o], uses[name]) : Tensors(static_cast<std::size_t>(uses[name]), outputs[o]);
       }
     }
     return graph.loss_layer().function(take(graph.loss_layer().inputs)).mean;
@@ -148,8 +149,8 @@ TEST_CASE("the replay steps Adam and AdamW as torch::optim does") {
     if (kind == OptimizerKind::adam) {
       optimizer = std::make_unique<torch::optim::Adam>(plain.parameters, torch::optim::AdamOptions(0.01));
     } else {
-      optimizer = std::make_unique<torch::optim::AdamW>(plain.parameters,
-                                                        torch::optim::AdamWOptions(0.01).weight_decay(0.1));
+      optimizer =
+          std::make_unique<torch::optim::AdamW>(plain.parameters, torch::optim::AdamWOptions(0.01).weight_decay(0.1));
     }
     const PlainRun expected = train_plainly(model, *optimizer, plain, 6, 1);
     const OptimizerSpec spec = kind == OptimizerKind::adam ? adam({.learning_rate = 0.01})

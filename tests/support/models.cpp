@@ -70,9 +70,12 @@ TestModel skip_model(std::int64_t rows) {
   h = g.layer("fc4", h, linear(12, 9));
   h = g.layer("long_skip", {h, early}, add);
   h = g.layer("head", h, linear(9, 4));
-  g.loss("loss", {h, g.target("label")}, cross_entropy);
-  return {"skip", g,
-          data_of({{"x", gaussian({rows, 6}, 11)}, {"late", gaussian({rows, 3}, 12)}, {"label", classes(4, {rows}, 13)}})};
+  const Value label = g.target("label");
+  g.loss("loss", {h, label}, cross_entropy);
+  g.metric("accuracy", {h, label}, accuracy);
+  return {
+      "skip", g,
+      data_of({{"x", gaussian({rows, 6}, 11)}, {"late", gaussian({rows, 3}, 12)}, {"label", classes(4, {rows}, 13)}})};
 }
 
 TestModel conv_model(std::int64_t rows) {
@@ -87,7 +90,9 @@ TestModel conv_model(std::int64_t rows) {
   h = g.layer("drop2", h, dropout(0.25));
   h = g.layer("sum", h, [](const Tensor& t) { return t.sum({2, 3}); });
   h = g.layer("fc", h, linear(6, 3));
-  g.loss("loss", {h, g.target("label")}, cross_entropy);
+  const Value label = g.target("label");
+  g.loss("loss", {h, label}, cross_entropy);
+  g.metric("accuracy", {h, label}, accuracy);
   return {"conv", g, data_of({{"image", gaussian({rows, 1, 6, 6}, 21)}, {"label", classes(3, {rows}, 22)}})};
 }
 
@@ -120,8 +125,7 @@ TestModel branch_model(std::int64_t rows) {
   });
   const Value b = g.layer("b", trunk, layer_norm(8));
   Value h = g.layer("gather", {a, sorted[1]}, [](const Tensor& t, const Tensor& order) { return t.gather(1, order); });
-  h = g.layer("merge", {h, sorted[0], b},
-              [](const Tensor& p, const Tensor& q, const Tensor& r) { return p * q + r; });
+  h = g.layer("merge", {h, sorted[0], b}, [](const Tensor& p, const Tensor& q, const Tensor& r) { return p * q + r; });
   h = g.layer("fc", h, linear(8, 8));
   h = g.layer("rejoin", {h, trunk}, add);
   h = g.layer("join_tail", {h, sorted[2]}, [](const Tensor& p, const Tensor& q) { return torch::cat({p, q}, 1); });

@@ -25,7 +25,9 @@ class ModelDrawer {
  public:
   explicit ModelDrawer(std::uint64_t seed) : engine_(seed) {}
 
-  std::int64_t draw(std::int64_t bound) { return static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(bound)); }
+  std::int64_t draw(std::int64_t bound) {
+    return static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(bound));
+  }
   std::string name(const std::string& kind) { return kind + std::to_string(++layers_); }
 
   LayerGraph graph;
@@ -62,7 +64,8 @@ class ModelDrawer {
       case 3:
         return graph.layer(name("bnorm"), dense(h), [w = width_] { return nn::BatchNorm1d(w); });
       case 4:
-        return graph.layer(name("residual"), {dense(graph_tanh(h)), h}, [](const Tensor& a, const Tensor& b) { return a + b; });
+        return graph.layer(name("residual"), {dense(graph_tanh(h)), h},
+                           [](const Tensor& a, const Tensor& b) { return a + b; });
       case 5:
         return three_ways(h);
       case 6:

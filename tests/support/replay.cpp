@@ -20,6 +20,12 @@ void overwrite(const Tensors& to, const Tensors& from) {
   for (std::size_t t = 0; t < to.size(); ++t) to[t].variable_data().copy_(from[t]);
 }
 
+std::map<std::string, torch::Tensor> fetch(const Dataset& data, const std::vector<std::int64_t>& rows) {
+  std::map<std::string, torch::Tensor> values;
+  for (const std::string& name : data.names()) values[name] = data.fetch(name, rows);
+  return values;
+}
+
 std::int64_t update_size(const Plan& plan, const StagePlan& stage) {
   switch (plan.algorithm) {
     case Algorithm::model_parallel:
@@ -41,9 +47,9 @@ struct Replay::Stage {
   std::vector<std::string> buffer_names;
   Tensors parameters;  // of the modules: what the next microbatch runs with
   Tensors buffers;
-  std::vector<Tensors> versions;           // since the start of the run
-  std::int64_t base = 0;                   // version at the start of the segment
-  std::vector<Tensors> buffers_of;         // by replica
+  std::vector<Tensors> versions;            // since the start of the run
+  std::int64_t base = 0;                    // version at the start of the segment
+  std::vector<Tensors> buffers_of;          // by replica
   std::vector<Contribution> contributions;  // to the next update
   std::unique_ptr<MasterWeights> masters;
 
@@ -83,10 +89,7 @@ void Replay::train(const Dataset& data, std::int64_t microbatches) {
   const MicrobatchSampler sampler(data.size(), options_.microbatch_size, options_.shuffle, options_.seed);
   for (auto& stage : stages_) stage->base = static_cast<std::int64_t>(stage->versions.size()) - 1;
   for (std::int64_t k = 0; k < microbatches; ++k) {
-    const std::vector<std::int64_t> rows = sampler.rows(first_microbatch_ + k);
-    std::map<std::string, torch::Tensor> values;
-    for (const std::string& name : data.names()) values[name] = data.fetch(name, rows);
-    run_microbatch(values, k);
+    run_microbatch(fetch(data, sampler.rows(first_microbatch_ + k)), k);
     for (auto& stage : stages_) {
       if ((k + 1) % stage->update_size == 0 || k + 1 == microbatches) update(*stage);
     }
@@ -109,16 +112,14 @@ std::int64_t Replay::version(const Stage& stage, std::int64_t k) const {
   throw std::logic_error("unknown algorithm");
 }
 
-std::int64_t Replay::version_to_use(const Stage& stage, std::int64_t k) {
+std::int64_t Replay::version_to_use(const Stage& stage, std::int64_t k) const {
   const std::int64_t right = version(stage, k);
   const auto newest = static_cast<std::int64_t>(stage.versions.size()) - 1;
   if (right > newest) throw std::logic_error("the version table names a version that does not exist yet");
   if (&stage != stages_[static_cast<std::size_t>(options_.mutated_stage)].get()) return right;
-  std::int64_t used = right;
-  if (options_.mutation == Mutation::newer_version) used = std::min(right + 1, newest);
-  if (options_.mutation == Mutation::older_version) used = std::max<std::int64_t>(right - 1, 0);
-  if (used != right) ++mutations_applied_;
-  return used;
+  if (options_.mutation == Mutation::newer_version) return std::min(right + 1, newest);
+  if (options_.mutation == Mutation::older_version) return std::max<std::int64_t>(right - 1, 0);
+  return right;
 }
 
 void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k) {
@@ -126,11 +127,7 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
     overwrite(stage->parameters, stage->versions.at(static_cast<std::size_t>(version_to_use(*stage, k))));
     overwrite(stage->buffers, stage->buffers_of.at(static_cast<std::size_t>(stage->replica(k))));
   }
-  std::int64_t draws_of = first_microbatch_ + k;
-  if (options_.mutation == Mutation::wrong_seed) {
-    ++draws_of;
-    ++mutations_applied_;
-  }
+  const std::int64_t draws_of = first_microbatch_ + k + (options_.mutation == Mutation::wrong_seed ? 1 : 0);
   const WeightedMean loss = model_.forward(data, options_.seed, draws_of);
   losses_.push_back(loss.mean.item<float>());
   for (auto& stage : stages_) stage->buffers_of[static_cast<std::size_t>(stage->replica(k))] = clones(stage->buffers);
@@ -138,7 +135,6 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
   if (options_.mutation == Mutation::no_stash_restore) {
     Stage& stage = *stages_[static_cast<std::size_t>(options_.mutated_stage)];
     overwrite(stage.parameters, stage.versions.back());
-    if (version(stage, k) + 1 < static_cast<std::int64_t>(stage.versions.size())) ++mutations_applied_;
   }
   const MicrobatchGradients gradients = model_.backward();
   for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -174,24 +170,20 @@ Tensors Replay::received_gradients(std::size_t stage, const MicrobatchGradients&
 
 void Replay::update(Stage& stage) {
   const auto present = static_cast<double>(stage.contributions.size());
-  const Tensors gradient =
-      mean_gradient(std::move(stage.contributions), static_cast<double>(options_.microbatch_size),
-                    options_.mutation == Mutation::reversed_sums);
+  const Tensors gradient = mean_gradient(std::move(stage.contributions), static_cast<double>(options_.microbatch_size),
+                                         options_.mutation == Mutation::reversed_sums);
   stage.contributions.clear();
   stage.masters->step(gradient, rate_factor(stage, present));
   stage.versions.push_back(clones(stage.masters->weights()));
-  if (options_.mutation == Mutation::reversed_sums && present > 1) ++mutations_applied_;
 }
 
-double Replay::rate_factor(const Stage& stage, double present) {
-  if (plan_.algorithm != Algorithm::pipedream) return 1;
+double Replay::rate_factor(const Stage& stage, double present) const {
+  if (plan_.algorithm != Algorithm::pipedream || options_.mutation == Mutation::no_rate_scale) return 1;
   const bool scale = options_.optimizer.scale_by_replicas.value_or(options_.optimizer.kind == OptimizerKind::sgd);
   const double replicas = stage.plan.replicas();
   double factor = present / replicas;
   if (scale) factor *= replicas / plan_.stages.front().replicas();
-  if (options_.mutation != Mutation::no_rate_scale) return factor;
-  if (factor != 1) ++mutations_applied_;
-  return 1;
+  return factor;
 }
 
 const Tensors& Replay::input_gradients(int stage, std::int64_t microbatch) const {
@@ -202,23 +194,47 @@ const std::vector<Tensors>& Replay::versions(int stage) const {
   return stages_.at(static_cast<std::size_t>(stage))->versions;
 }
 
+Tensors Replay::averaged_buffers(const Stage& stage) const {
+  Tensors averages = clones(stage.buffers_of.front());
+  const std::size_t replicas = stage.buffers_of.size();
+  for (std::size_t b = 0; b < averages.size(); ++b) {
+    if (replicas == 1 || !averages[b].is_floating_point()) continue;
+    for (std::size_t q = 1; q < replicas; ++q) averages[b].add_(stage.buffers_of[q][b]);
+    averages[b].div_(static_cast<double>(replicas));
+  }
+  return averages;
+}
+
 NamedTensors Replay::weights() const {
   NamedTensors named;
   for (const ReplayLayer& layer : model_.layers()) named.insert(layer.constants.begin(), layer.constants.end());
   for (const auto& stage : stages_) {
+    const Tensors buffers = averaged_buffers(*stage);
     for (std::size_t p = 0; p < stage->parameters.size(); ++p) {
       named[stage->parameter_names[p]] = stage->versions.back()[p];
     }
-    for (std::size_t b = 0; b < stage->buffers.size(); ++b) {
-      torch::Tensor mean = stage->buffers_of.front()[b].clone();
-      for (std::size_t q = 1; mean.is_floating_point() && q < stage->buffers_of.size(); ++q) {
-        mean.add_(stage->buffers_of[q][b]);
-      }
-      if (mean.is_floating_point() && stage->plan.replicas() > 1) mean.div_(stage->plan.replicas());
-      named[stage->buffer_names[b]] = mean;
-    }
+    for (std::size_t b = 0; b < buffers.size(); ++b) named[stage->buffer_names[b]] = buffers[b];
   }
   return named;
+}
+
+double Replay::evaluate(const Dataset& data, std::int64_t microbatch_size) {
+  const torch::NoGradGuard no_gradient;
+  const MicrobatchSampler sampler(data.size(), microbatch_size, /*shuffle=*/false, options_.seed);
+  for (auto& stage : stages_) {
+    overwrite(stage->parameters, stage->versions.back());
+    overwrite(stage->buffers, averaged_buffers(*stage));
+  }
+  model_.set_training(false);
+  double sum = 0;
+  double weight = 0;
+  for (std::int64_t k = 0; k < sampler.microbatches_per_epoch(); ++k) {
+    const WeightedMean loss = model_.forward(fetch(data, sampler.rows(k)), options_.seed, k);
+    sum += loss.mean.item<double>() * loss.weight;
+    weight += loss.weight;
+  }
+  model_.set_training(true);
+  return sum / weight;
 }
 
 }  // namespace pipedream::testing

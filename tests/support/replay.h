@@ -7,9 +7,10 @@
 //
 // Where the definitions leave a choice, this is the one taken:
 // - learning rate of an update: rate * ((r_s / r_0) * (present / r_s)) in double, the first factor where replicas scale
-//   it, the second for a round that misses replicas; both only for asynchronous algorithms, so that a synchronous update
-//   is the mean of what it covers, whatever the plan;
+//   it, the second for a round that misses replicas; both only for asynchronous algorithms, so that a synchronous
+//   update is the mean of what it covers, whatever the plan;
 // - n* is the microbatch size that the run asked for; a last microbatch that is smaller has n_k < n*;
+// - gradients take the memory layout of their parameter before anything is computed with them;
 // - a parameter to which no path leads from the loss is left alone by the optimizer;
 // - buffers of replicas: floating ones are summed in replica order and divided by r_s, others are replica 0's.
 //
@@ -61,27 +62,30 @@ class Replay {
   // One segment: the next `microbatches` of the run, then a drain.
   void train(const Dataset& data, std::int64_t microbatches);
 
+  // Mean loss over the data in file order, with the newest weights and averaged buffers, modules in evaluation mode:
+  // sum of n_k * loss_k over sum of n_k, in double.
+  double evaluate(const Dataset& data, std::int64_t microbatch_size);
+
   // Of all microbatches so far.
   const std::vector<float>& losses() const { return losses_; }
-  // Gradients of the tensors that a stage received for a microbatch and that need one, in graph order of the tensors; of
-  // a tensor with three or more uses, one for each use in this stage.
+  // Gradients of the tensors that a stage received for a microbatch and that need one, in graph order of the tensors;
+  // of a tensor with three or more uses, one for each use in this stage.
   const Tensors& input_gradients(int stage, std::int64_t microbatch) const;
   // The newest weights, and the buffers averaged over replicas, by "layer.parameter".
   NamedTensors weights() const;
   // All versions of a stage, oldest first, each in the order of the stage's parameters.
   const std::vector<Tensors>& versions(int stage) const;
-  // How often the mutation changed something: 0 means that the twin could not differ.
-  std::int64_t mutations_applied() const { return mutations_applied_; }
 
  private:
   struct Stage;
 
   std::int64_t version(const Stage& stage, std::int64_t k) const;
-  std::int64_t version_to_use(const Stage& stage, std::int64_t k);
+  std::int64_t version_to_use(const Stage& stage, std::int64_t k) const;
   void run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k);
   Tensors received_gradients(std::size_t stage, const MicrobatchGradients& gradients) const;
   void update(Stage& stage);
-  double rate_factor(const Stage& stage, double present);
+  double rate_factor(const Stage& stage, double present) const;
+  Tensors averaged_buffers(const Stage& stage) const;
 
   Plan plan_;
   ReplayOptions options_;
@@ -90,7 +94,6 @@ class Replay {
   std::int64_t first_microbatch_ = 0;  // of the segment, in the run
   std::vector<float> losses_;
   std::vector<std::map<std::int64_t, Tensors>> input_gradients_;  // by stage
-  std::int64_t mutations_applied_ = 0;
 };
 
 }  // namespace pipedream::testing

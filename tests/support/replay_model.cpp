@@ -27,7 +27,6 @@ ReplayLayer build(const Layer& layer, std::uint64_t seed) {
     (named.second.requires_grad() ? built.parameters : built.constants).push_back(named);
   }
   built.buffers = named_buffers(layer.name, built.instance);
-  if (built.instance.module) built.instance.module->train();
   return built;
 }
 
@@ -40,6 +39,13 @@ Tensors raw_gradients(const Tensors& outputs, const Tensors& wanted, const Tenso
                                /*allow_unused=*/true);
 }
 
+// A gradient in the memory layout of its parameter, as LibTorch's .grad has it: sums and steps round differently in
+// another one.
+torch::Tensor laid_out_like(const torch::Tensor& parameter, const torch::Tensor& gradient) {
+  if (!gradient.defined()) return gradient;
+  return torch::empty_like(parameter, torch::TensorOptions().requires_grad(false)).copy_(gradient);
+}
+
 }  // namespace
 
 ReplayModel::ReplayModel(const LayerGraph& graph, std::uint64_t seed) : loss_(graph.loss_layer()) {
@@ -50,6 +56,7 @@ ReplayModel::ReplayModel(const LayerGraph& graph, std::uint64_t seed) : loss_(gr
       tensors_.push_back(tensor);
     }
   }
+  set_training(true);
 }
 
 const ReplayLayer& ReplayModel::layer(const std::string& name) const {
@@ -57,6 +64,12 @@ const ReplayLayer& ReplayModel::layer(const std::string& name) const {
     if (candidate.layer.name == name) return candidate;
   }
   throw std::logic_error("no layer " + name);
+}
+
+void ReplayModel::set_training(bool training) {
+  for (const ReplayLayer& layer : layers_) {
+    if (layer.instance.module) layer.instance.module->train(training);
+  }
 }
 
 Tensors ReplayModel::leaves_of(const std::vector<std::string>& inputs) const {
@@ -135,7 +148,10 @@ void ReplayModel::backward_layer(std::size_t index, MicrobatchGradients& out) co
   const std::size_t inputs = wanted.size();
   for (const auto& [name, parameter] : layer.parameters) wanted.push_back(parameter);
   Tensors raw = raw_gradients(outputs, wanted, gradients);
-  out.parameters[layer.layer.name] = Tensors(raw.begin() + static_cast<std::ptrdiff_t>(inputs), raw.end());
+  Tensors& of_parameters = out.parameters[layer.layer.name];
+  for (std::size_t p = 0; p < layer.parameters.size(); ++p) {
+    of_parameters.push_back(laid_out_like(layer.parameters[p].second, raw[inputs + p]));
+  }
   raw.resize(inputs);
   credit(layer.layer.name, layer.layer.inputs, run.leaves, raw, out);
 }

@@ -22,7 +22,7 @@ struct ReplayLayer {
   LayerInstance instance;
   NamedTensorList parameters;  // by "layer.parameter", in the module's order
   NamedTensorList buffers;
-  NamedTensorList constants;   // parameters that need no gradient
+  NamedTensorList constants;  // parameters that need no gradient
 };
 
 // The gradient that one consumer gives for one of its inputs.
@@ -32,7 +32,7 @@ struct ConsumerGradient {
 };
 
 struct MicrobatchGradients {
-  std::map<std::string, Tensors> parameters;                         // by layer, in the order of its parameters
+  std::map<std::string, Tensors> parameters;                          // by layer, in the order of its parameters
   std::map<std::string, std::vector<ConsumerGradient>> of_consumers;  // by tensor, consumers in graph order
 };
 
@@ -48,6 +48,7 @@ class ReplayModel {
   // All tensors that layers make, in graph order.
   const std::vector<std::string>& tensors() const { return tensors_; }
   bool reversed_sums = false;
+  void set_training(bool training);
 
   // Runs all layers and the loss on a microbatch whose draws are those of (seed, layer, microbatch).
   WeightedMean forward(const std::map<std::string, torch::Tensor>& data, std::uint64_t seed, std::int64_t microbatch);

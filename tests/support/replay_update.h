@@ -20,9 +20,10 @@ struct Contribution {
   Tensors gradients;  // undefined: no path from the loss to the parameter
 };
 
-// The mean over an update's contributions, given in ascending k, with n* the nominal weight of a microbatch: per replica
-// acc += (n_k / n*) * g, product and sum each rounded; then the sum over the replicas in ascending order; then one
-// division by (sum of n_k) / n*. A factor or divisor of exactly 1 is not applied. reversed: both sums run backwards.
+// The mean over an update's contributions, given in ascending k, with n* the nominal weight of a microbatch: per
+// replica acc += (n_k / n*) * g, product and sum each rounded; then the sum over the replicas in ascending order; then
+// one division by (sum of n_k) / n*. A factor or divisor of exactly 1 is not applied. reversed: both sums run
+// backwards.
 Tensors mean_gradient(std::vector<Contribution> contributions, double nominal_weight, bool reversed);
 
 // Steps a stage's master weights. Plain torch::optim; the settings of a parameter are those of the first group whose

@@ -1,0 +1,139 @@
+// What a run holds and leaves behind: weight versions and buffers counted, evaluation without a trace, weights
+// gathered.
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "support/compare.h"
+#include "support/exactness.h"
+
+using namespace pipedream;
+using namespace pipedream::testing;
+
+namespace {
+
+constexpr std::int64_t kRows = 26;
+
+ExactnessCase case_of(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
+  ExactnessCase example{.model = std::move(model), .plan = {}};
+  example.plan = even_plan(example.model.graph, algorithm, replicas);
+  return example;
+}
+
+TrainOptions steps_of(const ExactnessCase& example, std::int64_t steps) {
+  return {.steps = steps, .microbatch_size = example.microbatch_size, .shuffle = example.shuffle};
+}
+
+}  // namespace
+
+TEST_CASE("weight stashing holds w + 1 versions and stops allocating", "[state]") {
+  for (const std::vector<int>& replicas : {std::vector<int>{1}, {1, 1, 1, 1}, {2, 1}, {1, 2}, {3, 2}}) {
+    for (const int delay : {0, 1}) {
+      ExactnessCase example = case_of(chain_model(kRows), Algorithm::pipedream, replicas);
+      for (StagePlan& stage : example.plan.stages) stage.reduce_delay = stage.replicas() > 1 ? delay : 0;
+      example.segments = {30, 30, 60};
+      for (const WorkerRun& run : run_workers(example)) {
+        INFO(describe(example) << ", stage " << run.stage);
+        const StagePlan& stage = example.plan.stages[static_cast<std::size_t>(run.stage)];
+        const RuntimeCounters& first = run.counters.front();
+        CHECK(first.peak_versions == stage.warmup + 1);
+        CHECK(first.peak_in_flight == stage.warmup + 1);
+        CHECK(first.version_buffers <= stage.warmup + 2);
+        CHECK(first.updates == (30 + stage.replicas() - 1) / stage.replicas());
+        CHECK(run.counters.back().peak_versions == first.peak_versions);
+        CHECK(run.counters.back().version_buffers == first.version_buffers);
+        CHECK(run.counters.back().updates > first.updates);
+      }
+    }
+  }
+}
+
+TEST_CASE("model and data parallelism hold the weights once", "[state]") {
+  for (const ExactnessCase& base : {case_of(conv_model(kRows), Algorithm::model_parallel, {1, 1, 1}),
+                                    case_of(conv_model(kRows), Algorithm::data_parallel, {3})}) {
+    ExactnessCase example = base;
+    example.segments = {9, 9};
+    for (const WorkerRun& run : run_workers(example)) {
+      INFO(describe(example));
+      for (const RuntimeCounters& counters : run.counters) {
+        CHECK(counters.peak_versions == 1);
+        CHECK(counters.version_buffers == 1);
+        CHECK(counters.version_copies == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("the last stage of a straight pipeline updates in place", "[state]") {
+  ExactnessCase example = case_of(chain_model(kRows), Algorithm::pipedream, {1, 1, 1});
+  const auto runs = run_workers(example);
+  CHECK(runs.back().counters.back().version_copies == 0);
+  CHECK(runs.front().counters.back().version_copies > 0);
+}
+
+TEST_CASE("evaluation agrees with the oracle and leaves no trace", "[state]") {
+  for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}, {3, 2}}) {
+    for (const TestModel& model : {conv_model(kRows), lstm_model(kRows)}) {
+      ExactnessCase example = case_of(model, Algorithm::pipedream, replicas);
+      example.segments = {7, 5};
+      example.optimizer = sgd({.learning_rate = 0.05, .momentum = 0.9});
+      const Replay expected = replay(example);
+      Replay until_evaluation(model.graph, example.plan,
+                              {.optimizer = example.optimizer, .seed = example.seed, .microbatch_size = 4});
+      until_evaluation.train(*model.data, 7);
+      const double loss = until_evaluation.evaluate(*model.data, 5);
+
+      std::vector<std::string> faults(static_cast<std::size_t>(example.plan.workers()));
+      run_in_threads(example.plan.workers(), [&](Communicator& comm) {
+        Trainer trainer(model.graph, example.plan, comm, {.optimizer = example.optimizer, .seed = example.seed});
+        std::string& fault = faults[static_cast<std::size_t>(comm.rank())];
+        trainer.train(*model.data, steps_of(example, 7));
+        const NamedTensors before = trainer.weights();
+        const EvaluationResult first = trainer.evaluate(*model.data, 5);
+        const EvaluationResult second = trainer.evaluate(*model.data, 5);
+        fault += difference(trainer.weights(), before);
+        if (first.loss != loss || second.loss != loss) fault += " evaluation " + std::to_string(first.loss);
+        if (first.samples != kRows || first.metrics != second.metrics) fault += " samples or metrics";
+        trainer.train(*model.data, steps_of(example, 5));
+        fault += difference(trainer.weights(), expected.weights());
+      });
+      INFO(describe(example));
+      for (const std::string& fault : faults) CHECK(fault == "");
+    }
+  }
+}
+
+TEST_CASE("saved weights load under another plan", "[state]") {
+  const TestModel model = conv_model(kRows);
+  const std::filesystem::path path = std::filesystem::temp_directory_path() / "pipedream_state_test.safetensors";
+  NamedTensors saved;
+  ExactnessCase example = case_of(model, Algorithm::pipedream, {2, 1});
+  run_in_threads(3, [&](Communicator& comm) {
+    Trainer trainer(model.graph, example.plan, comm, {.seed = 3});
+    trainer.train(*model.data, steps_of(example, 8));
+    trainer.save_weights(path);
+    NamedTensors weights = trainer.weights();
+    if (comm.rank() == 2) saved = std::move(weights);
+  });
+  CHECK(difference(read_safetensors(path), saved) == "");
+  NamedTensors loaded;
+  ExactnessCase other = case_of(model, Algorithm::model_parallel, {1, 1});
+  run_in_threads(2, [&](Communicator& comm) {
+    Trainer trainer(model.graph, other.plan, comm, {.seed = 4});
+    trainer.load_weights(path);
+    NamedTensors weights = trainer.weights();
+    if (comm.rank() == 0) loaded = std::move(weights);
+  });
+  CHECK(difference(loaded, saved) == "");
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("the caller's random generator is left as it was", "[state]") {
+  torch::manual_seed(17);
+  const torch::Tensor undisturbed = torch::rand({8});
+  torch::manual_seed(17);
+  const ExactnessCase example = case_of(conv_model(kRows), Algorithm::pipedream, {1, 1});
+  run_workers(example);
+  CHECK(difference(torch::rand({8}), undisturbed) == "");
+}
