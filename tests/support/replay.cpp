@@ -83,6 +83,7 @@ Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
   }
 }
 
+Replay::Replay(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
 void Replay::train(const Dataset& data, std::int64_t microbatches) {

@@ -57,6 +57,7 @@ struct ReplayOptions {
 class Replay {
  public:
   Replay(const LayerGraph& graph, Plan plan, ReplayOptions options);
+  Replay(Replay&&) noexcept;
   ~Replay();
 
   // One segment: the next `microbatches` of the run, then a drain.
