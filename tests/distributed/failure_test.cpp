@@ -127,8 +127,9 @@ TEST_CASE("a worker that stalls trips the deadline of the others", "[failure]") 
   });
   INFO(ends[0].text);
   CHECK(ends[0].outcome == Outcome::communication_error);
-  // Who waits for what from whom, and what the silent one did last.
-  CHECK_THAT(ends[0].text, Contains("worker 0") && Contains("worker 1") && Contains("F1.5"));
+  // Who waits for what from whom, and what was last heard of the silent one.
+  CHECK_THAT(ends[0].text, Contains("worker 0 (stage 0) at r1>0.5") && Contains("peer worker 1") &&
+                               Contains("worker 1 (stage 1) at "));
   CHECK(ends[1].outcome == Outcome::communication_error);
 }
 

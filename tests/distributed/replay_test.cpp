@@ -97,7 +97,12 @@ PlainRun train_plainly(const TestModel& model, torch::optim::Optimizer& optimize
     }
     const torch::Tensor loss = plain.loss(data, k);
     run.losses.push_back(loss.item<float>());
-    loss.backward();
+    // Not backward(): it lays gradients out anew in .grad, which changes how later sums round.
+    const Tensors gradients = torch::autograd::grad({loss}, plain.parameters);
+    for (std::size_t p = 0; p < gradients.size(); ++p) {
+      torch::Tensor& sum = plain.parameters[p].mutable_grad();
+      sum = sum.defined() ? sum + gradients[p] : gradients[p];
+    }
     if ((k + 1) % accumulate != 0) continue;
     for (torch::Tensor& parameter : plain.parameters) {
       if (accumulate > 1) parameter.mutable_grad().div_(accumulate);
