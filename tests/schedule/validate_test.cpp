@@ -47,6 +47,32 @@ TEST_CASE("random plans run without a deadlock, within the versions and microbat
   }
 }
 
+TEST_CASE("every depth that plan validation lets through runs") {
+  std::mt19937 generator(8);
+  std::uniform_int_distribution<int> depth(0, 9);
+  int valid = 0;
+  while (valid < 500) {
+    testing::RandomCase c = testing::random_case(generator);
+    for (std::size_t s = 0; s + 1 < c.plan.stages.size(); ++s) {
+      c.plan.stages[s].warmup = depth(generator);
+    }
+    try {
+      validate(c.plan);
+    } catch (const ConfigError&) {
+      continue;
+    }
+    ++valid;
+    c.links = testing::chain_links(c.plan);
+    for (int s = 0; s + 2 < static_cast<int>(c.plan.stages.size()); ++s) {
+      c.links.push_back({s, static_cast<int>(c.plan.stages.size()) - 1, true});
+    }
+    const Segment segment{Pass::train, 70};
+    const Program program = make_program(c.plan, c.links, segment);
+    INFO(to_text(program));
+    REQUIRE_NOTHROW(validate(program, c.plan, c.links, segment));
+  }
+}
+
 TEST_CASE("versions and microbatches held are those of the algorithms' table") {
   std::mt19937 generator(5);
   for (int n = 0; n < 300; ++n) {
