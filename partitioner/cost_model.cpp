@@ -35,6 +35,20 @@ std::vector<CutBytes> cut_bytes(const Profile& profile) {
   return cuts;
 }
 
+// The least m up to `most` with compute_us / m <= bound_us, else most + 1.
+int replicas_for_compute(double compute_us, double bound_us, int most) {
+  if (compute_us <= bound_us) return 1;
+  const double quotient = compute_us / bound_us;
+  if (quotient >= static_cast<double>(most) + 1) return most + 1;
+  int replicas = static_cast<int>(std::ceil(quotient));
+  // Near a whole number the quotient may have rounded to the wrong side; these comparisons are stage_us's own.
+  if (std::abs(quotient - std::round(quotient)) < 1e-6) {
+    while (replicas > 1 && compute_us / (replicas - 1) <= bound_us) --replicas;
+    while (compute_us / replicas > bound_us) ++replicas;
+  }
+  return std::min(replicas, most + 1);
+}
+
 }  // namespace
 
 LevelLinks::LevelLinks(const Topology& topology)
@@ -48,6 +62,7 @@ LevelLinks::LevelLinks(const Topology& topology)
   const TopologyLevel& level = topology.levels.front();
   if (level.bandwidth_bytes_per_s > 0) bytes_per_us_ = level.bandwidth_bytes_per_s / 1e6;
   latency_us_ = level.latency_us;
+  reduced_bytes_per_us_ = level.allreduce_bytes_per_s / 1e6;
 }
 
 double LevelLinks::transfer_us(std::int64_t forward_bytes, std::int64_t backward_bytes) const {
@@ -59,7 +74,9 @@ double LevelLinks::transfer_us(std::int64_t forward_bytes, std::int64_t backward
 double LevelLinks::allreduce_us(std::int64_t parameter_bytes, int replicas) const {
   if (replicas == 1 || parameter_bytes == 0) return 0;
   const double steps = 2.0 * (replicas - 1);
-  return steps * (static_cast<double>(parameter_bytes) / bytes_per_us_ + latency_us_);
+  const auto bytes = static_cast<double>(parameter_bytes);
+  if (reduced_bytes_per_us_ > 0) return steps * bytes / (replicas * reduced_bytes_per_us_);
+  return steps * (bytes / bytes_per_us_ + latency_us_);
 }
 
 double LevelLinks::stage_us(double compute_us, std::int64_t parameter_bytes, int replicas) const {
@@ -87,17 +104,23 @@ double PaperCosts::stage_us(int first, int end, int replicas) const {
 }
 
 int PaperCosts::replicas_needed(int first, int end, double bound_us, int most) const {
-  const double compute = compute_us(first, end);
-  if (compute <= bound_us) return 1;
-  const double quotient = compute / bound_us;
-  if (quotient >= static_cast<double>(most) + 1) return most + 1;
-  int replicas = static_cast<int>(std::ceil(quotient));
-  // Near a whole number the quotient may have rounded to the wrong side; these comparisons are stage_us's own.
-  if (std::abs(quotient - std::round(quotient)) < 1e-6) {
-    while (replicas > 1 && compute / (replicas - 1) <= bound_us) --replicas;
-    while (compute / replicas > bound_us) ++replicas;
+  const int computing = replicas_for_compute(compute_us(first, end), bound_us, most);
+  if (computing > most || stage_us(first, end, computing) <= bound_us) return computing;
+  // The reduction is too slow. From two replicas on its share of T(m) only rises with m in the paper's model, and only
+  // falls where the rate was measured.
+  if (stage_us(first, end, most) > bound_us) return most + 1;
+  int too_few = computing;
+  int enough = most;
+  while (enough - too_few > 1) {
+    const int middle = too_few + (enough - too_few) / 2;
+    (stage_us(first, end, middle) <= bound_us ? enough : too_few) = middle;
   }
-  return std::min(replicas, most + 1);
+  return enough;
+}
+
+// m replicas of one stage or of several: C / m is the least time per microbatch, but for the rounding of sums.
+int PaperCosts::workers_needed(int end, double bound_us, int most) const {
+  return replicas_for_compute(compute_us(0, end) * (1 - 1e-9), bound_us, most);
 }
 
 }  // namespace pipedream::detail

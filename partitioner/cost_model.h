@@ -21,9 +21,11 @@ class CostModel {
   virtual int layers() const = 0;
   virtual double link_us(int cut) const = 0;
   virtual double stage_us(int first, int end, int replicas) const = 0;
-  // At most `most` + 1. With fewer replicas stage_us is above the bound; the counts from here on whose stage_us keeps
-  // the bound are an interval that begins here or is empty. Never falls when `end` grows or `first` falls.
+  // The least replicas, up to `most`, with which stage_us keeps the bound; most + 1: none. Never falls when `end` grows
+  // or `first` falls.
   virtual int replicas_needed(int first, int end, double bound_us, int most) const = 0;
+  // No plan covers the layers before `end` within the bound with fewer workers. At most `most` + 1.
+  virtual int workers_needed(int end, double bound_us, int most) const = 0;
 };
 
 // The links of one level: how long bytes take, and the reduction of a stage's gradients.
@@ -34,14 +36,16 @@ class LevelLinks {
 
   // Both directions of a cut, one message each. The paper's 2 a / B where every tensor has a gradient and latency is 0.
   double transfer_us(std::int64_t forward_bytes, std::int64_t backward_bytes) const;
-  // One round of a stage: 2 (m - 1) W / B.
+  // One round of a stage: 2 (m - 1) W / B, as in the paper; 2 (m - 1) / m * W / rate where the rate of a reduction was
+  // measured, which then has its latency in it.
   double allreduce_us(std::int64_t parameter_bytes, int replicas) const;
-  // T(m) = max(C, 2 (m - 1) W / B) / m.
+  // T(m) = max(C, allreduce_us) / m.
   double stage_us(double compute_us, std::int64_t parameter_bytes, int replicas) const;
 
  private:
   double bytes_per_us_;
   double latency_us_;
+  double reduced_bytes_per_us_ = 0;  // 0: not measured
 };
 
 // Bytes that cross a cut, each tensor once, whatever the number of its users.
@@ -59,6 +63,7 @@ class PaperCosts : public CostModel {
   double link_us(int cut) const override { return link_us_[static_cast<std::size_t>(cut)]; }
   double stage_us(int first, int end, int replicas) const override;
   int replicas_needed(int first, int end, double bound_us, int most) const override;
+  int workers_needed(int end, double bound_us, int most) const override;
 
   double compute_us(int first, int end) const;
   std::int64_t parameter_bytes(int first, int end) const;

@@ -69,15 +69,17 @@ class BoundedSearch {
     auto& states = states_[static_cast<std::size_t>(first)];
     states.clear();
     if (first > 0 && costs_.link_us(first) > bound_us_) return;
-    const int before = first > 0 ? costs_.replicas_needed(0, first, bound_us_, options_.workers) : 0;
+    const int before = first > 0 ? costs_.workers_needed(first, bound_us_, options_.workers) : 0;
     // In a straight plan the layers before are covered by one worker a stage, each with a layer at least.
     fewest_allowed_ = options_.straight && options_.use_all_workers ? options_.workers - first : 0;
     most_ = options_.workers - before;
     by_workers_.assign(static_cast<std::size_t>(std::max(most_, 0)) + 1, {});
     if (memory_) depths_.emplace(*memory_, first, costs_.layers());
     for (int end = first + 1; end <= costs_.layers(); ++end) {
-      const int needed = costs_.replicas_needed(first, end, bound_us_, options_.workers);
-      if (needed > most_ || (options_.straight && needed > 1) || (memory_ && depths_->hopeless(end))) break;
+      const int most = options_.straight ? std::min(most_, 1) : most_;
+      if (most < 1 || (memory_ && depths_->hopeless(end))) break;
+      const int needed = costs_.replicas_needed(first, end, bound_us_, most);
+      if (needed > most) break;
       for (std::size_t i = 0; i < states_[static_cast<std::size_t>(end)].size(); ++i) {
         const State& later = states_[static_cast<std::size_t>(end)][i];
         if (later.workers + needed > most_) break;  // they stand in the order of their workers
@@ -91,6 +93,7 @@ class BoundedSearch {
   void add_stage(int first, int end, int needed, const State& later, int index) {
     int most_replicas = options_.straight || fewest_workers_suffice() ? needed : most_ - later.workers;
     for (int replicas = needed; replicas <= most_replicas; ++replicas) {
+      if (costs_.stage_us(first, end, replicas) > bound_us_) continue;
       State state{later.workers + replicas, 0, later.stages + 1, end, replicas, index};
       if (memory_) {
         const int warmup = (later.out + replicas - 1) / replicas;
@@ -99,7 +102,6 @@ class BoundedSearch {
         // r replicas have at most later.out + 2 r - 1 microbatches out, 2 r replicas at least that and one more.
         if (!options_.use_all_workers) most_replicas = std::min(most_replicas, 2 * replicas - 1);
       }
-      if (costs_.stage_us(first, end, replicas) > bound_us_) return;
       if (state.workers >= fewest_allowed_) keep_if_better(state);
     }
   }

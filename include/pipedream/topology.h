@@ -17,7 +17,7 @@ struct TopologyLevel {
   int count = 1;                     // components of the level below that one component of this level joins
   double bandwidth_bytes_per_s = 0;  // of one link at this level, one direction
   double latency_us = 0;
-  double allreduce_bytes_per_s = 0;  // measured payload rate of a ring all-reduce; 0: not measured
+  double allreduce_bytes_per_s = 0;  // measured: 2 (n - 1) / n of the payload / time, over n workers; 0: not
 };
 
 struct Topology {

@@ -45,7 +45,11 @@ double stage_us(const Profile& profile, int first, int end, int m, const Topolog
     parameters += static_cast<double>(layer.parameter_bytes);
   }
   const double each = parameters > 0 ? parameters / (level.bandwidth_bytes_per_s / 1e6) + level.latency_us : 0;
-  return std::max(compute, 2.0 * (m - 1) * each) / m;
+  double reduction = 2.0 * (m - 1) * each;
+  if (level.allreduce_bytes_per_s > 0) {
+    reduction = 2.0 * (m - 1) * parameters / (m * (level.allreduce_bytes_per_s / 1e6));
+  }
+  return std::max(compute, reduction) / m;
 }
 
 // The depth by which a stage has as many microbatches out as the next one's replicas need.

@@ -61,6 +61,7 @@ void compare_with_oracle(std::mt19937_64& random, Algorithm algorithm, int cases
     const Profile profile = random_profile(random, 1 + static_cast<int>(random() % 6), coin());
     Topology topology = small_topology(1 + static_cast<int>(random() % 5));
     if (coin()) topology.levels[0].latency_us = static_cast<double>(random() % 8);
+    if (random() % 3 == 0) topology.levels[0].allreduce_bytes_per_s = 1e6 * static_cast<double>(1 + random() % 4);
     if (coin()) topology.memory_bytes_per_worker = 1 + static_cast<std::int64_t>(random() % 900);
     PartitionOptions options;
     options.algorithm = algorithm;

@@ -73,6 +73,11 @@ TEST_CASE("replicas: the reduction and its pending gradient") {
   predict(plan, profile, uniform_topology(4, 1e7), 0);
   CHECK(plan.prediction.microbatch_us == Approx(2 * 2 * 300 / 3.0));
   CHECK(plan.prediction.bound_by == "all-reduce of stage 0");
+  // A measured reduction counts instead of the formula: here each link carries 2 / 3 * 2 of the bytes at 10 bytes/us.
+  Topology measured = uniform_topology(4, 1e7, 1000);
+  measured.levels[0].allreduce_bytes_per_s = 1e7;
+  predict(plan, profile, measured, 0);
+  CHECK(plan.stages[0].prediction.allreduce_us == Approx(400));
 }
 
 TEST_CASE("a slow link binds") {
