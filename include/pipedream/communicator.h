@@ -6,7 +6,8 @@
 //
 // Waiting: every wait spins briefly, then sleeps between tests. It throws CommunicationError when another worker has
 // called abort (with that worker's cause), and when no worker anywhere has made progress for the deadline; the message
-// then names the worker that waits and its status, the peer, and the last known status of every worker.
+// then names the worker that waits and its status, the peer, and the last known status of every worker, and is what the
+// other workers are told.
 #pragma once
 
 #include <torch/types.h>
@@ -76,7 +77,8 @@ class Communicator {
   virtual int local_size() const = 0;
   virtual int local_rank() const = 0;
 
-  // Channels are named by (peer, id): both ends open the same id, once. At most one channel per id and direction.
+  // Channels are named by (peer, id): both ends open the same id, once. At most one channel per id and direction is
+  // open at a time. Channels and groups end before their communicator.
   virtual std::unique_ptr<SendChannel> open_send(int peer, int id, ChannelOptions options) = 0;
   virtual std::unique_ptr<ReceiveChannel> open_receive(int peer, int id, ChannelOptions options) = 0;
   // Called by every member with the same list (ascending ranks) and id.

@@ -216,7 +216,7 @@ double MpiReduceGroup::wait() {
         advance(round);
         return round.done;
       },
-      {.what = "reduction", .id = id_, .index = index});
+      {.what = "reduction", .id = id_, .index = index}, &round.agreed);
   const double weight = sum_weights(round.weights, round.mine.present);
   ledger_.finish();
   const MpiLock lock(mpi_mutex());

@@ -79,7 +79,7 @@ void MpiSendChannel::wait() {
   const std::int64_t index = ledger_.oldest();
   Slot& slot = at(index);
   engine_.wait_until([&slot] { return slot.requests.test(); },
-                     {.what = "the receive of message", .peer = peer_, .id = id_, .index = index});
+                     {.what = "the receive of message", .peer = peer_, .id = id_, .index = index}, &slot.large);
   ledger_.finish();
   if (std::exchange(slot.large, false)) engine_.count_large(-1, 0);
   slot.message = {};
