@@ -1,0 +1,67 @@
+#include "emulated_device.h"
+
+#include <sys/prctl.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace pipedream::bench {
+namespace {
+
+std::int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// The device ends at a point in time, whatever the host did meanwhile. By default Linux may wake a thread 50 us late.
+void sleep_until(std::int64_t end_ns) {
+  static thread_local const int slack_is_small = prctl(PR_SET_TIMERSLACK, 1UL);
+  (void)slack_is_small;
+  const timespec end{static_cast<time_t>(end_ns / 1'000'000'000), static_cast<long>(end_ns % 1'000'000'000)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
+  }
+}
+
+class Emulated : public torch::autograd::Function<Emulated> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, std::int64_t floats, std::int64_t forward_ns,
+                               std::int64_t backward_ns) {
+    const std::int64_t start = now_ns();
+    context->save_for_backward({weight});
+    context->saved_data["backward_ns"] = backward_ns;
+    context->saved_data["x_needs_gradient"] = x.requires_grad();
+    torch::Tensor y = x.numel() == floats ? x.clone() : torch::zeros({1, floats});
+    sleep_until(start + forward_ns);
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const std::int64_t start = now_ns();
+    torch::Tensor dx;
+    if (context->saved_data["x_needs_gradient"].toBool()) dx = gradients[0].clone();
+    torch::Tensor dw = torch::zeros_like(context->get_saved_variables()[0]);
+    sleep_until(start + context->saved_data["backward_ns"].toInt());
+    return {dx, dw, {}, {}, {}};
+  }
+};
+
+std::int64_t ns(std::chrono::microseconds time) { return std::chrono::nanoseconds(time).count(); }
+
+}  // namespace
+
+EmulatedLayer::EmulatedLayer(std::chrono::microseconds forward, std::chrono::microseconds backward, std::int64_t floats,
+                             std::int64_t parameters)
+    : forward_(forward),
+      backward_(backward),
+      floats_(floats),
+      weight_(register_parameter("weight", torch::zeros({parameters}))) {}
+
+torch::Tensor EmulatedLayer::forward(const torch::Tensor& x) {
+  return Emulated::apply(x, weight_, floats_, ns(forward_), ns(backward_));
+}
+
+}  // namespace pipedream::bench

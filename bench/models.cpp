@@ -1,0 +1,97 @@
+#include "models.h"
+
+#include <torch/nn/modules/linear.h>
+
+#include <string>
+
+#include "emulated_device.h"
+
+namespace pipedream::bench {
+namespace {
+
+constexpr std::int64_t kMicrobatchesOfData = 16;
+
+// Cuts the layers into stages of equal number, one worker each; the loss joins the last.
+Plan even_plan(const LayerGraph& graph, int stages, const std::vector<int>& warmup) {
+  const std::vector<std::string> names = graph.layer_names();
+  const std::size_t layers = names.size() - 1;
+  Plan plan;
+  for (int s = 0; s < stages; ++s) {
+    const auto index = static_cast<std::size_t>(s);
+    const auto n = static_cast<std::size_t>(stages);
+    StagePlan& stage = plan.stages.emplace_back();
+    for (std::size_t l = layers * index / n; l < layers * (index + 1) / n; ++l) stage.layers.push_back(names[l]);
+    stage.workers = {s};
+    stage.warmup = warmup.at(index);
+  }
+  plan.stages.back().layers.push_back(names.back());
+  return plan;
+}
+
+std::shared_ptr<const Dataset> random_data(std::int64_t microbatch_size, std::int64_t width) {
+  const std::int64_t rows = kMicrobatchesOfData * microbatch_size;
+  return std::make_shared<TensorDataset>(
+      std::map<std::string, torch::Tensor>{{"x", torch::randn({rows, width})}, {"y", torch::randn({rows, width})}});
+}
+
+Workload regression(LayerGraph graph, const Value& output, int stages, std::int64_t rows, std::int64_t width) {
+  graph.loss("loss", {output, graph.target("y")}, mean_squared_error);
+  Workload work;
+  work.plan = even_plan(graph, stages, least_warmup(stages));
+  work.graph = std::move(graph);
+  work.data = random_data(rows, width);
+  work.microbatch_size = rows;
+  work.cut_shape = {rows, width};
+  return work;
+}
+
+}  // namespace
+
+std::vector<int> least_warmup(int stages) {
+  std::vector<int> warmup;
+  for (int s = 0; s < stages; ++s) warmup.push_back(stages - 1 - s);
+  return warmup;
+}
+
+Workload emulated(int stages, const EmulatedStage& stage, std::vector<int> warmup) {
+  const auto forward = stage.time / (3 * stage.layers);
+  Workload work;
+  Value h = work.graph.input("x");
+  for (int l = 0; l < stages * stage.layers; ++l) {
+    h = work.graph.layer(std::to_string(l), h, [forward, stage] {
+      return std::make_shared<EmulatedLayer>(forward, 2 * forward, stage.floats, stage.parameters);
+    });
+  }
+  work.graph.loss("loss", h, [](const torch::Tensor& y) { return WeightedMean{y.flatten()[0], 1}; });
+  work.plan = even_plan(work.graph, stages, warmup);
+  work.data = std::make_shared<TensorDataset>(
+      std::map<std::string, torch::Tensor>{{"x", torch::zeros({kMicrobatchesOfData, 1})}});
+  work.microbatch_size = 1;
+  work.cut_shape = {1, stage.floats};
+  return work;
+}
+
+Workload compute_bound(int stages) {
+  LayerGraph graph;
+  Value h = graph.input("x");
+  for (int block = 0; block < 8; ++block) {
+    const std::string name = std::to_string(block);
+    h = graph.layer(name + "_widen", h, [] { return torch::nn::Linear(512, 2048); });
+    h = graph.layer(name + "_relu", h, torch::relu);
+    h = graph.layer(name + "_narrow", h, [] { return torch::nn::Linear(2048, 512); });
+  }
+  return regression(std::move(graph), h, stages, 32, 512);
+}
+
+Workload overhead_bound(int stages) {
+  LayerGraph graph;
+  Value h = graph.input("x");
+  for (int block = 0; block < 8; ++block) {
+    const std::string name = std::to_string(block);
+    h = graph.layer(name + "_linear", h, [] { return torch::nn::Linear(64, 64); });
+    h = graph.layer(name + "_relu", h, torch::relu);
+  }
+  return regression(std::move(graph), h, stages, 8, 64);
+}
+
+}  // namespace pipedream::bench

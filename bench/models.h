@@ -1,0 +1,43 @@
+// The models that the cases train, and plans for them made by hand. All are chains of layers in
+// which the tensors at all cuts have the same shape.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "pipedream/data.h"
+#include "pipedream/layer_graph.h"
+#include "pipedream/plan.h"
+
+namespace pipedream::bench {
+
+struct Workload {
+  LayerGraph graph;
+  Plan plan;
+  std::shared_ptr<const Dataset> data;
+  std::int64_t microbatch_size = 1;
+  std::vector<std::int64_t> cut_shape;  // of the tensor at every cut, for one microbatch
+};
+
+// A stage that waits instead of computing, as a host waits for its device.
+struct EmulatedStage {
+  std::chrono::microseconds time{0};  // of one microbatch, forward and backward; the backward takes twice the forward
+  int layers = 4;                     // of equal time
+  std::int64_t floats = 0;            // in every tensor between layers
+  std::int64_t parameters = 0;        // floats, in each layer
+};
+
+Workload emulated(int stages, const EmulatedStage& stage, std::vector<int> warmup);
+
+// 8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatches of 32 rows, mean squared error.
+Workload compute_bound(int stages);
+
+// 8 times Linear(64,64)-ReLU, microbatches of 8 rows, mean squared error.
+Workload overhead_bound(int stages);
+
+// stages - 1 - s: enough where messages take no time.
+std::vector<int> least_warmup(int stages);
+
+}  // namespace pipedream::bench

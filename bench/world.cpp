@@ -1,0 +1,57 @@
+#include "world.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include "pipedream/error.h"
+#include "pipedream/mpi_communicator.h"
+
+namespace pipedream::bench {
+namespace {
+
+void pin_to_core(int worker) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(static_cast<unsigned>(worker) % std::thread::hardware_concurrency(), &cores);
+  if (sched_setaffinity(0, sizeof(cores), &cores) != 0) {
+    throw ConfigError(fmt::format("--pin: worker {} may not choose its core", worker));
+  }
+}
+
+}  // namespace
+
+void on_every_worker(int& argc, char**& argv, const Options& options, const std::function<void(Communicator&)>& work) {
+  const auto prepared = [&](Communicator& comm) {
+    at::set_num_threads(1);
+    if (options.pin) pin_to_core(comm.local_rank());
+    work(comm);
+  };
+  if (!MpiScope::launched()) return run_in_threads(options.threads, prepared);
+  MpiScope mpi(argc, argv);
+  const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
+  prepared(*comm);
+}
+
+double greatest_of_all(Communicator& comm, double value) {
+  const std::string_view bytes(reinterpret_cast<const char*>(&value), sizeof(value));
+  for (const std::string& other : comm.all_gather(bytes)) {
+    double theirs = 0;
+    std::memcpy(&theirs, other.data(), sizeof(theirs));
+    value = std::max(value, theirs);
+  }
+  return value;
+}
+
+std::string describe_workers(const Communicator& comm, const Options& options) {
+  std::string text = fmt::format("{} workers, {}", comm.size(), MpiScope::launched() ? "MPI" : "threads");
+  if (!options.label.empty()) text += ", " + options.label;
+  return text;
+}
+
+}  // namespace pipedream::bench
