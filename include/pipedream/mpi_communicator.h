@@ -13,8 +13,8 @@ namespace pipedream {
 // Starts MPI (with the thread level the communicator wants) unless it is running, and then ends it in the destructor.
 // When the scope is left by an exception or after an abort, the job is ended with exit code 3 (kExitFailure) after all
 // workers had a bounded time to hear the cause, because MPI_Finalize could wait for ever. So catch exceptions, tell the
-// others (Communicator::abort) and print the text inside of the scope; for an exception that leaves it, the scope prints
-// the cause that was told.
+// others (Communicator::abort) and print the text inside of the scope; for an exception that leaves it, the scope
+// prints the cause that was told.
 class MpiScope {
  public:
   MpiScope(int& argc, char**& argv);

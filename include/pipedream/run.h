@@ -26,7 +26,7 @@ struct Application {
   std::function<LayerGraph()> graph = nullptr;
   std::function<std::shared_ptr<const Dataset>()> train = nullptr;
   std::function<std::shared_ptr<const Dataset>()> test = nullptr;  // may be empty: no evaluation
-  OptimizerSpec optimizer = {};            // defaults of --optimizer, --learning-rate, --momentum; its groups are kept
+  OptimizerSpec optimizer = {};       // defaults of --optimizer, --learning-rate, --momentum; its groups are kept
   std::int64_t microbatch_size = 32;  // default of --microbatch
   std::int64_t epochs = 10;           // default of --epochs
 };

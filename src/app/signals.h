@@ -1,5 +1,5 @@
-// SIGINT (Ctrl-C), SIGTERM and SIGUSR1 as a wish: the first asks the run to end in order, the second ends the process at
-// once. SIGUSR1 is the one that mpirun passes on to its ranks without ending them itself.
+// SIGINT (Ctrl-C), SIGTERM and SIGUSR1 as a wish: the first asks the run to end in order, the second ends the process
+// at once. SIGUSR1 is the one that mpirun passes on to its ranks without ending them itself.
 #pragma once
 
 #include <csignal>
