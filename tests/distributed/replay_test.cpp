@@ -89,7 +89,6 @@ PlainRun train_plainly(const TestModel& model, torch::optim::Optimizer& optimize
                        std::int64_t microbatches, std::int64_t accumulate) {
   constexpr std::int64_t kRows = 4;
   PlainRun run;
-  optimizer.zero_grad();
   for (std::int64_t k = 0; k < microbatches; ++k) {
     std::map<std::string, torch::Tensor> data;
     for (const std::string& name : model.data->names()) {
@@ -108,7 +107,7 @@ PlainRun train_plainly(const TestModel& model, torch::optim::Optimizer& optimize
       if (accumulate > 1) parameter.mutable_grad().div_(accumulate);
     }
     optimizer.step();
-    optimizer.zero_grad();
+    for (torch::Tensor& parameter : plain.parameters) parameter.mutable_grad().reset();
   }
   run.weights = plain.weights;
   return run;
