@@ -1,4 +1,4 @@
-"""How soon a job ends when one of its ranks is killed, or stalls."""
+"""How soon a job ends when one of its ranks is killed, or stalls. The goals are in bench/README.md."""
 import os
 import pathlib
 import signal

@@ -32,7 +32,8 @@ def measure(our_sample, environment, samples, quick):
             figures = {f["name"]: f["median"] for f in our_sample(case)["figures"]}
             ours.append(figures["microbatch"])
             for schedule in SCHEDULES:
-                theirs[schedule].append(peer_sample(environment, model, schedule, size, steps, 120)["per_microbatch_us"])
+                sample = peer_sample(environment, model, schedule, size, steps, 120)
+                theirs[schedule].append(sample["per_microbatch_us"])
         for schedule in SCHEDULES:
             results.append(result(
                 "peer", f"{case}, peer's {schedule}",

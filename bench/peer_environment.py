@@ -22,6 +22,9 @@ import sys
 UNVERSIONED = {"nccl": "libnccl.so.2", "cusparseLt": "libcusparseLt.so.0", "cuFile": "libcufile.so.0",
                "nvshmem": "libnvshmem_host.so.3", "curand": "libcurand.so.10"}
 
+# Opened by the first call that needs them, on a GPU.
+LOADED_LATER = ("libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so")
+
 
 def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -72,8 +75,10 @@ def compile_stand_in(name, symbols, folder):
     versions = collections.defaultdict(list)
     for symbol, version in sorted(symbols):
         versions[version].append(symbol)
-    command = ["gcc", "-w", "-fno-builtin", "-shared", "-fPIC", "-x", "c", "-", f"-Wl,-soname,{name}", "-o", str(folder / name)]
-    script = "".join(f"{version} {{ global: {'; '.join(members)}; }};\n" for version, members in versions.items() if version)
+    command = ["gcc", "-w", "-fno-builtin", "-shared", "-fPIC", "-x", "c", "-", f"-Wl,-soname,{name}",
+               "-o", str(folder / name)]
+    script = "".join(f"{version} {{ global: {'; '.join(members)}; }};\n"
+                     for version, members in versions.items() if version)
     if script:
         script_path = folder / f"{name}.map"
         script_path.write_text(script)
@@ -101,8 +106,7 @@ def main():
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
                         "--require-hashes", "--only-binary=:all:", "--target", str(into / "packages"),
                         "--requirement", str(arguments.requirements)], check=True, stdout=sys.stderr)
-        libraries = sorted((torch / "torch/lib").glob("*.so"))
-        libraries = [library for library in libraries if library.name not in ("libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so")]
+        libraries = sorted(path for path in (torch / "torch/lib").glob("*.so") if path.name not in LOADED_LATER)
         missing = missing_libraries(libraries, torch)
         symbols = wanted_symbols(libraries, missing)
         for name in sorted(missing):

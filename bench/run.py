@@ -82,7 +82,7 @@ class Runner:
 
     def peer(self):
         if not self.peer_environment:
-            yield skipped("peer", "torch.distributed.pipelining", "no Python with PyTorch was given (--peer-environment)")
+            yield skipped("peer", "torch.distributed.pipelining", "no --peer-environment was given")
             return
         environment = {**os.environ, **json.loads(self.peer_environment.read_text())}
         yield from peer.measure(lambda case: self.ranks(case, 2, "--pin", samples=1)[0], environment, self.samples,

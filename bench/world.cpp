@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <thread>
 
@@ -35,7 +36,12 @@ void on_every_worker(int& argc, char**& argv, const Options& options, const std:
   if (!MpiScope::launched()) return run_in_threads(options.threads, prepared);
   MpiScope mpi(argc, argv);
   const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
-  prepared(*comm);
+  try {
+    prepared(*comm);
+  } catch (const std::exception& error) {
+    comm->abort(error.what());  // the scope prints it and ends the job
+    throw;
+  }
 }
 
 double greatest_of_all(Communicator& comm, double value) {
