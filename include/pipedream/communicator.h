@@ -77,7 +77,7 @@ class Communicator {
   virtual int local_size() const = 0;
   virtual int local_rank() const = 0;
 
-  // Channels are named by (peer, id): both ends open the same id, once. At most one channel per id and direction is
+  // Channels are named by (peer, id): both ends open the same id. At most one channel per id and direction is
   // open at a time. Channels and groups end before their communicator.
   virtual std::unique_ptr<SendChannel> open_send(int peer, int id, ChannelOptions options) = 0;
   virtual std::unique_ptr<ReceiveChannel> open_receive(int peer, int id, ChannelOptions options) = 0;

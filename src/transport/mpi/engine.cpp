@@ -19,9 +19,11 @@ constexpr int kTestsPerLook = 8;
 // What is on its way is here within this time, up to a few MiB on one machine.
 constexpr std::chrono::microseconds kSpinMoving{500};
 
-// Pauses of a wait that has spun long enough; a message finds the worker asleep for at most the longest.
+// A wait that has spun long enough pauses between tests, for a part of the time that it has waited: what it waits for
+// is found late by that part at most, and long waits leave the processor to workers that compute.
+constexpr int kPausePart = 50;
 constexpr std::chrono::microseconds kShortestPause{20};
-constexpr std::chrono::microseconds kLongestPause{150};
+constexpr std::chrono::microseconds kLongestPause{200};
 
 // Says for as long as it lives that the worker waits.
 struct Waiting {
@@ -158,7 +160,6 @@ void Engine::wait_until(const std::function<bool()>& ready, const WaitedFor& wai
   const Waiting waiting(waiting_);
   if (spin_until(ready, kSpin, moving)) return control.note_progress();
   const Clock::time_point start = Clock::now();
-  std::chrono::microseconds pause = kShortestPause;
   while (true) {
     bool moves = false;
     {
@@ -175,8 +176,7 @@ void Engine::wait_until(const std::function<bool()>& ready, const WaitedFor& wai
     }
     const Clock::time_point now = Clock::now();
     if (now >= control.deadline_from(start)) give_up(waited_for, now - start);
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 5 / 4, kLongestPause);
+    std::this_thread::sleep_for(std::clamp<Clock::duration>((now - start) / kPausePart, kShortestPause, kLongestPause));
   }
 }
 
