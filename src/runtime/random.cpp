@@ -51,20 +51,23 @@ std::uint64_t shuffle_seed(std::uint64_t run_seed, std::int64_t epoch) {
   return SeedBytes("shuffle").add(run_seed).add(static_cast<std::uint64_t>(epoch)).hash();
 }
 
-// The state is copied as a value: get_state and set_state do the same through a tensor of 5 KB.
-GeneratorScope::GeneratorScope(std::uint64_t seed) : lock_(generator_lock()), generator_(default_generator()) {
-  const std::lock_guard<std::mutex> guard(generator_.mutex_);
-  engine_ = generator_.engine();
-  float_sample_ = generator_.next_float_normal_sample();
-  double_sample_ = generator_.next_double_normal_sample();
-  generator_.set_current_seed(seed);
+// The state is copied as a value: get_state and set_state do the same through a tensor of 5 KB. (An engine made empty
+// first would seed itself, for as long as all the rest takes.)
+GeneratorScope::State GeneratorScope::take_and_seed(at::CPUGeneratorImpl& generator, std::uint64_t seed) {
+  const std::lock_guard<std::mutex> guard(generator.mutex_);
+  State found{generator.engine(), generator.next_float_normal_sample(), generator.next_double_normal_sample()};
+  generator.set_current_seed(seed);
+  return found;
 }
+
+GeneratorScope::GeneratorScope(std::uint64_t seed)
+    : lock_(generator_lock()), generator_(default_generator()), found_(take_and_seed(generator_, seed)) {}
 
 GeneratorScope::~GeneratorScope() {
   const std::lock_guard<std::mutex> guard(generator_.mutex_);
-  generator_.set_engine(engine_);
-  generator_.set_next_float_normal_sample(float_sample_);
-  generator_.set_next_double_normal_sample(double_sample_);
+  generator_.set_engine(found_.engine);
+  generator_.set_next_float_normal_sample(found_.float_sample);
+  generator_.set_next_double_normal_sample(found_.double_sample);
 }
 
 bool draws_random_numbers(const std::function<void()>& work) {

@@ -24,7 +24,7 @@ std::uint64_t shuffle_seed(std::uint64_t run_seed, std::int64_t epoch);
 
 // Borrows the default CPU generator of the process: seeded on construction, given back exactly as it was found on
 // destruction. Workers that are threads share that generator, so a scope holds a lock of the process while it lives
-// (recursive: scopes of one thread may nest). About 1.5 us in all, most of it seeding.
+// (recursive: scopes of one thread may nest). About 1 us in all, most of it seeding.
 class GeneratorScope {
  public:
   explicit GeneratorScope(std::uint64_t seed);
@@ -33,11 +33,16 @@ class GeneratorScope {
   GeneratorScope& operator=(const GeneratorScope&) = delete;
 
  private:
+  struct State {
+    at::mt19937 engine;
+    std::optional<float> float_sample;
+    std::optional<double> double_sample;
+  };
+  static State take_and_seed(at::CPUGeneratorImpl& generator, std::uint64_t seed);
+
   std::unique_lock<std::recursive_mutex> lock_;
   at::CPUGeneratorImpl& generator_;
-  at::mt19937 engine_;
-  std::optional<float> float_sample_;
-  std::optional<double> double_sample_;
+  State found_;
 };
 
 // Whether the default CPU generator advances while `work` runs. Runs it inside a GeneratorScope.
