@@ -110,10 +110,6 @@ struct ReplayState {
   }
 };
 
-// Does the action that a worker has read. False where it must wait (is_waiting is then set); throws ConfigError where
-// it breaks a rule.
-bool replay_action(ReplayState& state, int worker);
-
 // Throws ConfigError where a worker that has done all its actions has left something undone.
 void check_end(ReplayState& state, int worker);
 

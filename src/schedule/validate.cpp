@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipedream/error.h"
+#include "schedule/action_replay.h"
 #include "schedule/recurrence.h"
 #include "schedule/replay_state.h"
 
@@ -19,7 +20,7 @@ void run_worker(ReplayState& state, int id, std::int64_t limit) {
     if (!worker.current.has_value()) {
       worker.current = worker.cursor.next();
     }
-    if (!detail::replay_action(state, id)) {
+    if (!detail::ActionReplay(state, id).run()) {
       return;
     }
     worker.current.reset();
