@@ -9,9 +9,7 @@ set(pipedream_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/pipedream")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/pipedream" "${PROJECT_BINARY_DIR}/include/pipedream"
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-if(TARGET pipedream_command)
-  install(TARGETS pipedream_command)
-endif()
+install(TARGETS pipedream_command)
 
 # One file of targets for each component, so that the planning part can be found without LibTorch.
 function(pipedream_install_component component target)

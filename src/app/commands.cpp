@@ -36,17 +36,21 @@ TrainResult train_model(Session& session, Trainer& trainer, const Dataset& data)
   const std::int64_t per_epoch = (data.size() + options.microbatch_size - 1) / options.microbatch_size;
   // Made on the one worker that is asked to report.
   std::optional<ProgressPrinter> printer;
-  return trainer.train(data, {.epochs = options.epochs,
-                              .steps = options.steps,
-                              .microbatch_size = options.microbatch_size,
-                              .shuffle = options.shuffle,
-                              .on_progress =
-                                  [&](const TrainProgress& progress) {
-                                    if (!printer)
-                                      printer.emplace(stdout, output_is_terminal(session.launched), per_epoch);
-                                    printer->show(progress);
-                                  },
-                              .stop_requested = stop_requested});
+  const TrainResult result =
+      trainer.train(data, {.epochs = options.epochs,
+                           .steps = options.steps,
+                           .microbatch_size = options.microbatch_size,
+                           .shuffle = options.shuffle,
+                           .on_progress =
+                               [&](const TrainProgress& progress) {
+                                 if (!printer) printer.emplace(stdout, output_is_terminal(session.launched), per_epoch);
+                                 printer->show(progress);
+                               },
+                           .stop_requested = stop_requested});
+  // The bar's line ends before another worker prints.
+  printer.reset();
+  session.comm.barrier();
+  return result;
 }
 
 // Before anything else is computed: what was trained is worth more than what is said about it.

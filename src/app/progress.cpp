@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::chrono::seconds kLineEvery{5};
 constexpr int kDefaultColumns = 80;
-constexpr int kBarCells = 24;
+constexpr int kLeastBarCells = 4;
+constexpr int kMostBarCells = 24;
 
 int terminal_columns(std::FILE* out) {
   struct winsize size {};
@@ -53,13 +54,16 @@ bool output_is_terminal(bool launched) {
 
 std::string progress_bar(const TrainProgress& progress, std::int64_t microbatches_per_epoch, int columns) {
   const double share = share_done(progress);
-  const int filled = static_cast<int>(share * kBarCells);
   const std::string text =
-      fmt::format("[{}{}] {:3.0f}%  {}  {}", std::string(static_cast<std::size_t>(filled), '#'),
-                  std::string(static_cast<std::size_t>(kBarCells - filled), '.'), share * 100,
+      fmt::format(" {:3.0f}%  {}  {}", share * 100,
                   epoch_text(progress.microbatches, progress.total, microbatches_per_epoch), figures(progress));
-  // A wrapped line could not be drawn over.
-  return text.substr(0, static_cast<std::size_t>(std::max(1, columns - 1)));
+  // A line that wraps could not be drawn over.
+  const int width = std::max(1, columns - 1);
+  const int cells = std::clamp(width - static_cast<int>(text.size()) - 2, kLeastBarCells, kMostBarCells);
+  const int filled = static_cast<int>(share * cells);
+  const std::string bar(static_cast<std::size_t>(filled), '#');
+  const std::string rest(static_cast<std::size_t>(cells - filled), '.');
+  return fmt::format("[{}{}]{}", bar, rest, text).substr(0, static_cast<std::size_t>(width));
 }
 
 std::string progress_line(const TrainProgress& progress, std::int64_t microbatches_per_epoch) {

@@ -25,8 +25,8 @@ using namespace detail;
 // Loading data and measuring layers are no training steps: they get more time than a short --deadline gives.
 constexpr std::chrono::seconds kLeastSetUpDeadline{300};
 
-void print_error(const Application& application, const std::string& text) {
-  const std::string line = fmt::format("{}: {}\n", application.name, text);
+void print_error(const std::string& speaker, const std::string& text) {
+  const std::string line = fmt::format("{}: {}\n", speaker, text);
   std::fflush(stdout);
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
@@ -73,10 +73,10 @@ int run_threads(const Options& options, const Application& application) {
     });
     return exit_code;
   } catch (const ConfigError& error) {
-    print_error(application, error.what());
+    print_error(application.name, error.what());
     return kExitUsage;
   } catch (const std::exception& error) {
-    print_error(application, error.what());
+    print_error(application.name, error.what());
     return kExitFailure;
   }
 }
@@ -88,10 +88,10 @@ int run_rank(const Options& options, const Application& application) {
   try {
     return run_worker(options, model, *comm, true);
   } catch (const ConfigError& error) {
-    if (comm->rank() == 0) print_error(application, error.what());
+    if (comm->rank() == 0) print_error(application.name, error.what());
     return kExitUsage;
   } catch (const std::exception& error) {
-    print_error(application, fmt::format("worker {}: {}", comm->rank(), error.what()));
+    print_error(fmt::format("{} (worker {})", application.name, comm->rank()), error.what());
     comm->abort(error.what());
     return kExitFailure;
   }
@@ -102,7 +102,7 @@ int run_launched(int argc, char** argv, const Options& options, const Applicatio
     const MpiScope mpi(argc, argv);
     return run_rank(options, application);
   } catch (const std::exception& error) {
-    print_error(application, fmt::format("worker {}: {}", launcher_rank(), error.what()));
+    print_error(fmt::format("{} (worker {})", application.name, launcher_rank()), error.what());
     return kExitFailure;
   }
 }

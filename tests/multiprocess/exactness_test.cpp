@@ -1,11 +1,12 @@
 // The same comparisons as in tests/distributed, with workers that are processes: every rank trains its part and replays
 // the whole run by itself.
+#include "support/exactness.h"
+
 #include <mpi.h>
 
 #include <catch2/catch.hpp>
 
 #include "pipedream/mpi_communicator.h"
-#include "support/exactness.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
