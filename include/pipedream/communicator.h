@@ -93,7 +93,8 @@ class Communicator {
   virtual void progress() = 0;
   // This worker has done something: the deadline of every wait anywhere starts again.
   virtual void note_progress() = 0;
-  // Says what this worker does now, for messages of any worker; called on this worker's thread, seldom.
+  // Says what this worker does now, for messages of any worker. Called seldom, from any thread, until the next
+  // set_status returns.
   virtual void set_status(std::function<std::string()> status) = 0;
   virtual void set_deadline(std::chrono::milliseconds deadline) = 0;
 

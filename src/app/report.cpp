@@ -68,8 +68,8 @@ std::string describe_evaluation(const EvaluationResult& result) {
 }
 
 std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
-  std::vector<TableRow> rows{{"stage", "forward predicted", "measured", "backward predicted", "measured", "update",
-                              "staleness", "busy workers"}};
+  std::vector<TableRow> rows{
+      {"stage", "forward", "(predicted)", "backward", "(predicted)", "update", "staleness", "busy workers"}};
   for (std::size_t s = 0; s < plan.stages.size() && s < figures.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
     const StageFigures& measured = figures.stages[s];
@@ -78,8 +78,8 @@ std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
       busy.push_back(
           fmt::format("{}: {:.0f}%", worker, 100 * figures.utilisation.at(static_cast<std::size_t>(worker))));
     }
-    rows.push_back({fmt::format("{}", s), known_us(stage.prediction.forward_us), known_us(measured.forward_us),
-                    known_us(stage.prediction.backward_us), known_us(measured.backward_us),
+    rows.push_back({fmt::format("{}", s), known_us(measured.forward_us), known_us(stage.prediction.forward_us),
+                    known_us(measured.backward_us), known_us(stage.prediction.backward_us),
                     known_us(measured.update_us), fmt::format("{:.2f}", measured.staleness),
                     fmt::format("{}", fmt::join(busy, ", "))});
   }

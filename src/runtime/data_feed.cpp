@@ -3,7 +3,10 @@
 namespace pipedream::detail {
 namespace {
 
-constexpr std::size_t kAhead = 8;  // microbatches fetched before they are asked for
+// Microbatches fetched before they are asked for, and how many are left when fetching starts again: the thread wakes up
+// once for several of them, since it may share its core with the worker.
+constexpr std::size_t kAhead = 8;
+constexpr std::size_t kRefill = kAhead / 2;
 
 }  // namespace
 
@@ -30,11 +33,12 @@ void DataFeed::work() {
       const auto rows = sampler_.rows(k);
       for (const std::string& name : names_) tensors.push_back(data_.fetch(name, rows).to(device_));
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stop_ || ready_.size() < kAhead; });
+      if (ready_.size() == kAhead) changed_.wait(lock, [this] { return stop_ || ready_.size() <= kRefill; });
       if (stop_) return;
       ready_.push_back(std::move(tensors));
+      const bool awaited = ready_.size() == 1;
       lock.unlock();
-      changed_.notify_all();
+      if (awaited) changed_.notify_all();
     }
   } catch (...) {
     const std::lock_guard lock(mutex_);
@@ -50,8 +54,9 @@ Tensors DataFeed::next() {
   if (ready_.empty()) std::rethrow_exception(error_);
   Tensors tensors = std::move(ready_.front());
   ready_.pop_front();
+  const bool refill = ready_.size() == kRefill;
   lock.unlock();
-  changed_.notify_all();
+  if (refill) changed_.notify_all();
   return tensors;
 }
 

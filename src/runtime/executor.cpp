@@ -24,6 +24,20 @@ auto find_parcel(Parcels& parcels, int peer, std::int64_t microbatch) {
 
 }  // namespace
 
+// While it lives, messages of any worker say at which action this one is.
+class Executor::StatusScope {
+ public:
+  explicit StatusScope(Executor& executor) : comm_(executor.comm_) {
+    comm_.set_status([&executor] { return executor.describe(executor.current_.get()); });
+  }
+  StatusScope(const StatusScope&) = delete;
+  StatusScope& operator=(const StatusScope&) = delete;
+  ~StatusScope() { comm_.set_status({}); }
+
+ private:
+  Communicator& comm_;
+};
+
 Executor::Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels)
     : plan_(plan), comm_(comm), stage_(stage), channels_(channels) {
   for (const IncomingLink& link : stage_.wiring().incoming) earlier_.push_back(link.from);
@@ -41,10 +55,8 @@ std::int64_t Executor::run(const SegmentRun& run, const std::vector<StageLink>& 
   first_microbatch_ = run.first_microbatch;
   inbox_.clear();
   outbox_.clear();
-  comm_.set_status([this] { return describe(current_); });
-  const std::int64_t microbatches = run_program(run);
-  comm_.set_status({});
-  return microbatches;
+  const StatusScope scope(*this);
+  return run_program(run);
 }
 
 std::int64_t Executor::run_program(const SegmentRun& run) {
@@ -54,31 +66,32 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
   bool first_is_done = false;
   comm_.set_deadline(run.first_deadline);
   for (std::int64_t position = 0; position < program.size(); ++position) {
-    current_ = program.at(position);
-    if (current_.kind == ActionKind::forward && run.stop_vote != nullptr) {
-      const auto end = run.stop_vote->before_forward(current_.microbatch);
+    const Action action = program.at(position);
+    current_.set(action);
+    if (action.kind == ActionKind::forward && run.stop_vote != nullptr) {
+      const auto end = run.stop_vote->before_forward(action.microbatch);
       if (end) {
         segment.microbatches = *end;
         program = make_worker_program(plan_, links_, segment, comm_.rank());
-        if (!(program.at(position) == current_)) {
-          throw Error(fmt::format("{}: the run cannot end after microbatch {} any more", describe(current_),
+        if (!(program.at(position) == action)) {
+          throw Error(fmt::format("{}: the run cannot end after microbatch {} any more", describe(action),
                                   segment.microbatches));
         }
       }
     }
     const std::int64_t start = now_ns();
     try {
-      execute(current_, run);
+      execute(action, run);
     } catch (const ConfigError&) {
       throw;
     } catch (const CommunicationError&) {
       throw;
     } catch (const std::exception& error) {
-      throw Error(fmt::format("{}: {}", describe(current_), error.what()));
+      throw Error(fmt::format("{}: {}", describe(action), error.what()));
     }
-    recorder_.record(current_, start, now_ns());
+    recorder_.record(action, start, now_ns());
     comm_.note_progress();
-    if (!first_is_done && current_.kind == last_of_microbatch) {
+    if (!first_is_done && action.kind == last_of_microbatch) {
       first_is_done = true;
       comm_.set_deadline(run.deadline);
     }

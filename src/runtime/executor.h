@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,24 @@ class Executor {
     Message message;
   };
 
+  // Written by this worker, read by whoever reports on it.
+  class CurrentAction {
+   public:
+    void set(const Action& action) {
+      const std::lock_guard lock(mutex_);
+      action_ = action;
+    }
+    Action get() const {
+      const std::lock_guard lock(mutex_);
+      return action_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    Action action_;
+  };
+  class StatusScope;
+
   std::int64_t run_program(const SegmentRun& run);
   void execute(const Action& action, const SegmentRun& run);
   void compute_forward(const Action& action, const SegmentRun& run);
@@ -62,7 +81,7 @@ class Executor {
   std::vector<int> later_;
   std::vector<StageLink> links_;
   std::int64_t first_microbatch_ = 0;
-  Action current_;
+  CurrentAction current_;
   std::vector<Parcel> inbox_;
   std::vector<Parcel> outbox_;
   TimelineRecorder recorder_;

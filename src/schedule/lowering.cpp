@@ -5,8 +5,7 @@
 
 #include "schedule/share.h"
 
-namespace pipedream {
-namespace detail {
+namespace pipedream::detail {
 namespace {
 
 // A channel at this worker's end.
@@ -235,20 +234,4 @@ std::vector<Action> lower(const Plan& plan, std::span<const StageLink> links, co
   return Lowering(plan, links, segment, worker, slots).run();
 }
 
-}  // namespace detail
-
-int channel_slots(const Plan& plan, int from_stage, int to_stage) {
-  const StagePlan& earlier = detail::stage_plan(plan, std::min(from_stage, to_stage));
-  const StagePlan& later = detail::stage_plan(plan, std::max(from_stage, to_stage));
-  const std::int64_t cycle = std::lcm(std::int64_t{earlier.replicas()}, std::int64_t{later.replicas()});
-  std::int64_t lead = 0;  // in microbatches; the algorithms that flush have none
-  if (plan.algorithm == Algorithm::pipedream) {
-    const std::int64_t earlier_in_flight = (std::int64_t{earlier.warmup} + 1) * earlier.replicas();
-    const std::int64_t later_in_flight = (std::int64_t{later.warmup} + 1) * later.replicas();
-    lead = std::max(std::int64_t{0}, earlier_in_flight - later_in_flight);
-  }
-  // Both ends have the slots, so each needs half of the lead; two more hide a transfer and a delay.
-  return static_cast<int>(2 + detail::ceil_div(lead, 2 * cycle));
-}
-
-}  // namespace pipedream
+}  // namespace pipedream::detail

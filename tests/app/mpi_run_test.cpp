@@ -4,9 +4,10 @@
 #include "pipedream/error.h"
 #include "pipedream/weights.h"
 #include "support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 
 namespace {

@@ -9,10 +9,11 @@
 #include "pipedream/profile.h"
 #include "pipedream/weights.h"
 #include "support.h"
+#include "support/scratch_folder.h"
 #include "tiny_app.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 
 namespace {

@@ -11,7 +11,9 @@
 #include <iterator>
 #include <sstream>
 
-namespace pipedream::test {
+#include "support/scratch_folder.h"
+
+namespace pipedream::testing {
 namespace {
 
 // Sends a file descriptor to a file while it lives.
@@ -37,17 +39,6 @@ class Redirection {
 };
 
 }  // namespace
-
-ScratchFolder::ScratchFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "pipedream_app_XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Outcome run_words(const Application& application, const std::vector<std::string>& words) {
   std::vector<std::string> storage{application.name};
@@ -96,4 +87,4 @@ int occurrences(const std::string& text, const std::string& part) {
   return count;
 }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -1,27 +1,13 @@
-// What the tests of programs share: a scratch folder, and the text that a call prints.
+// What the tests of programs share: the text that a call prints.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "pipedream/run.h"
 
-namespace pipedream::test {
-
-// A new folder, removed with what is in it.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+namespace pipedream::testing {
 
 struct Outcome {
   int exit_code = 0;
@@ -42,4 +28,4 @@ std::vector<std::string> lines_of(const std::string& text);
 // How often `part` occurs in `text`.
 int occurrences(const std::string& text, const std::string& part);
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -6,10 +6,11 @@
 #include "app/progress.h"
 #include "app/report.h"
 #include "support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
 using namespace pipedream::detail;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 
 TEST_CASE("figures are written for people") {

@@ -1,6 +1,7 @@
 #include "tiny_app.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <atomic>
 #include <csignal>
@@ -11,7 +12,7 @@
 #include "app/launch.h"
 #include "pipedream/error.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 namespace {
 
 constexpr int kFaultAtFetch = 20;  // long after the first microbatch
@@ -75,4 +76,4 @@ Application make_app(const std::string& prefix) {
 Application tiny_app() { return make_app("linear"); }
 Application other_app() { return make_app("layer"); }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -7,7 +7,7 @@
 
 #include "pipedream/run.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 inline constexpr std::int64_t kTinyTrainRows = 50;
 inline constexpr std::int64_t kTinyTestRows = 17;
@@ -17,4 +17,4 @@ Application tiny_app();
 // The same with layers of other names: its plans and profiles do not fit.
 Application other_app();
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -1,6 +1,6 @@
 // What a run holds and leaves behind: weight versions and buffers counted, evaluation without a trace, weights
 // gathered.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>

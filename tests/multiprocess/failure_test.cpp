@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
-using pipedream::test::ChildProcess;
+using pipedream::testing::ChildProcess;
 
 constexpr int kRanks = 3;
 

@@ -6,9 +6,10 @@
 #include "pipedream/partition.h"
 #include "planning/atomic_file.h"
 #include "planning/support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 using Catch::StartsWith;
 
@@ -40,9 +41,9 @@ std::string usage_error(const std::vector<std::string>& arguments) {
 // A folder with profile.json (links measured between 2 workers, 1 MB/s) and alone.json (no links).
 struct Fixture {
   ScratchFolder folder;
-  std::string profile = (folder / "profile.json").string();
-  std::string alone = (folder / "alone.json").string();
-  std::string plan = (folder / "plan.json").string();
+  std::string profile = folder / "profile.json";
+  std::string alone = folder / "alone.json";
+  std::string plan = folder / "plan.json";
 
   Fixture() {
     Profile measured = chain_profile(6, 20);
@@ -109,7 +110,7 @@ TEST_CASE_METHOD(Fixture, "the options reach the planner") {
 TEST_CASE_METHOD(Fixture, "a topology file takes the place of workers and links") {
   Topology topology = uniform_topology(3, 1e9);
   topology.memory_bytes_per_worker = 100'000;
-  const std::string path = (folder / "topology.json").string();
+  const std::string path = folder / "topology.json";
   write_topology(topology, path);
   const Outcome made = call({"plan", alone, "--topology", path, "--straight"});
   CHECK(made.code == 0);

@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-namespace pipedream::test {
+namespace pipedream::testing {
 namespace {
 
 int pick(std::mt19937_64& random, int least, int most) {
@@ -187,4 +187,4 @@ std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup,
   return (warmup + 1) * parameters + (1 + reduce_delay) * parameters + state + other + (warmup + 1) * kept + peak;
 }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -10,7 +10,7 @@
 
 #include "pipedream/partition.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 // A random model of `layers` layers: a chain or a DAG, where every layer leads to the loss.
 Profile random_profile(std::mt19937_64& random, int layers, bool chain);
@@ -31,4 +31,4 @@ std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topo
 // Memory of one worker of the stage [first, end), by walking over every layer and tensor.
 std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int reduce_delay, double state_factor);
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

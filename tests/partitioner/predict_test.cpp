@@ -5,7 +5,7 @@
 #include "planning/support.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 
 namespace {

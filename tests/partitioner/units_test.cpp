@@ -6,7 +6,7 @@
 
 using namespace pipedream::detail;
 using Catch::Contains;
-using pipedream::test::config_error;
+using pipedream::testing::config_error;
 
 TEST_CASE("quantities are read") {
   CHECK(parse_bytes("16GiB") == std::int64_t{16} << 30);

@@ -5,9 +5,10 @@
 #include <fstream>
 
 #include "support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 
 namespace {
@@ -50,7 +51,7 @@ TEST_CASE("a write that fails names path and reason, keeps the old file and remo
   const ScratchFolder folder;
   const auto missing = folder / "missing/a.json";
   CHECK_THAT(config_error([&] { write_file_atomically(missing, "x"); }),
-             Contains(missing.string()) && Contains("No such file or directory"));
+             Contains(missing) && Contains("No such file or directory"));
   // A folder of that name stands in the way of the rename.
   std::filesystem::create_directory(folder / "taken");
   write_file_atomically(folder / "taken/inside", "x");

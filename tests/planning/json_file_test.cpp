@@ -4,7 +4,7 @@
 #include "support.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 using Catch::Equals;
 using Catch::StartsWith;

@@ -3,9 +3,10 @@
 #include <limits>
 
 #include "support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 using Catch::Equals;
 

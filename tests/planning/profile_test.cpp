@@ -5,9 +5,10 @@
 
 #include "planning/atomic_file.h"
 #include "support.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
-using namespace pipedream::test;
+using namespace pipedream::testing;
 using Catch::Contains;
 using Catch::Equals;
 
@@ -144,11 +145,11 @@ TEST_CASE("reading a profile names file and field") {
     return config_error([&] { read_profile(path); });
   };
   CHECK(error_with("\"forward_us\": 11.0", "\"forward_us\": -11.0") ==
-        path.string() + ": layers[1].forward_us: must not be negative, found -11.0");
+        path + ": layers[1].forward_us: must not be negative, found -11.0");
   CHECK(error_with("\"keeps_input\": true", "\"keeps_input\": 1") ==
-        path.string() + ": layers[0].keeps_input: must be true or false, found 1");
+        path + ": layers[0].keeps_input: must be true or false, found 1");
   CHECK(error_with("\"name\": \"layer1\"", "\"name\": \"layer0\"") ==
-        path.string() + ": layers[1].name: \"layer0\" is also the name of layers[0]");
+        path + ": layers[1].name: \"layer0\" is also the name of layers[0]");
   CHECK_THAT(error_with("\"backward_us\"", "\"backward_ms\""), Contains(": layers[0]: the field \"backward_us\""));
   CHECK_THAT(error_with("\"device\"", "\"colour\": 1, \"device\""), Contains("unknown field \"colour\""));
   CHECK_THAT(error_with("\"levels\"", "\"speed\": 1, \"levels\""), Contains(": topology: unknown field \"speed\""));

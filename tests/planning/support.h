@@ -1,17 +1,14 @@
-// What the tests of the planning part share: small profiles, a scratch folder, and the text of an expected error.
+// What the tests of the planning part share: small profiles, and the text of an expected error.
 #pragma once
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <functional>
 #include <string>
 
 #include "pipedream/error.h"
 #include "pipedream/profile.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 // a -> b -> c -> loss, each tensor with `bytes`.
 inline Profile chain_profile(int layers = 4, std::int64_t bytes = 100) {
@@ -47,25 +44,4 @@ inline std::string config_error(const std::function<void()>& action) {
   return {};
 }
 
-// A new folder, removed with what is in it.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pipedream_test_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -1,6 +1,6 @@
 #include "runtime/accumulator.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

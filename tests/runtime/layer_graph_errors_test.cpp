@@ -1,5 +1,5 @@
 // What a graph refuses, and which names the messages carry.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

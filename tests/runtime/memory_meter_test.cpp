@@ -1,6 +1,7 @@
 #include "runtime/memory_meter.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <thread>

@@ -1,7 +1,7 @@
 // The bytes of a profile against what LibTorch really allocates.
 #include "runtime/profiler_memory.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <map>

@@ -1,7 +1,7 @@
 // Small models whose memory the profiler must account for to the byte.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 #include <memory>

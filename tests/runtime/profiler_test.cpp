@@ -1,6 +1,8 @@
 #include "pipedream/profiler.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 #include "runtime/random.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>

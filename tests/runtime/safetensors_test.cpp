@@ -1,5 +1,4 @@
-#include <torch/torch.h>
-#include <unistd.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -11,30 +10,13 @@
 
 #include "pipedream/error.h"
 #include "pipedream/weights.h"
+#include "support/scratch_folder.h"
 
 using namespace pipedream;
 using Catch::Contains;
+using pipedream::testing::ScratchFolder;
 
 namespace {
-
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pipedream_weights_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void write_raw(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
@@ -55,7 +37,7 @@ std::string read_error(const std::string& header, std::size_t data_bytes) {
     read_safetensors(path);
   } catch (const ConfigError& error) {
     const std::string text = error.what();
-    CHECK_THAT(text, Contains(path.string()));
+    CHECK_THAT(text, Contains(path));
     return text;
   }
   FAIL("the file was read: " << header);
@@ -218,13 +200,13 @@ TEST_CASE("Python's safetensors reads what is written here and the other way rou
   const std::string script =
       "from safetensors.numpy import load_file, save_file\n"
       "t = load_file(r'" +
-      (folder / "ours").string() +
+      (folder / "ours") +
       "')\n"
       "assert t['n'].tolist() == list(range(7)) and t['b'].tolist() == [True, False]\n"
       "save_file({'x2': t['x'] * 2, 'n': t['n'], 'b': t['b']}, r'" +
-      (folder / "theirs").string() + "')\n";
+      (folder / "theirs") + "')\n";
   write_raw(folder / "check.py", script);
-  REQUIRE(std::system(("python3 " + (folder / "check.py").string()).c_str()) == 0);
+  REQUIRE(std::system(("python3 " + (folder / "check.py")).c_str()) == 0);
   const NamedTensors read = read_safetensors(folder / "theirs");
   CHECK(read.at("x2").equal(values * 2));
   CHECK(read.at("n").equal(torch::arange(7)));

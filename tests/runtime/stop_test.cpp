@@ -1,5 +1,6 @@
 // A run that is asked to stop ends everywhere after the same microbatch, drained, as if it had been that long.
-#include <torch/torch.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 namespace {
 
@@ -99,4 +99,4 @@ std::optional<int> ChildProcess::wait(std::chrono::milliseconds limit) {
   return exit_code_;
 }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 class ChildProcess {
  public:
@@ -39,4 +39,4 @@ class ChildProcess {
   std::optional<int> exit_code_;
 };
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

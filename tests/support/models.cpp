@@ -10,7 +10,7 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/modules/rnn.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <tuple>
 

@@ -5,12 +5,12 @@
 namespace pipedream {
 namespace {
 
-using test::all_well;
-using test::expect;
-using test::launch;
+using testing::all_well;
+using testing::expect;
+using testing::launch;
 
 TEST_CASE("all_gather gives everyone everyone's bytes, by rank") {
-  const int workers = GENERATE_COPY(Catch::Generators::range(1, test::most_workers() + 1));
+  const int workers = GENERATE_COPY(Catch::Generators::range(1, testing::most_workers() + 1));
   const auto ends = launch(workers, [&](Communicator& communicator) {
     expect(communicator.size() == workers, "the number of workers");
     expect(communicator.local_size() >= 1 && communicator.local_size() <= workers, "a number of local workers");

@@ -9,7 +9,7 @@
 
 #include "pipedream/communicator.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 // Runs `work` on that many workers, each with a communicator of its own, and returns what each ended with: the text of
 // its exception, or "". A worker that throws aborts the others. Every process of a backend gets the same answer.
@@ -40,4 +40,4 @@ void expect_throw(const std::string& part, Action action) {
   expect(false, "an error that says \"" + part + "\"");
 }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

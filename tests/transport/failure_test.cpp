@@ -10,9 +10,9 @@ namespace pipedream {
 namespace {
 
 using namespace std::chrono_literals;
-using test::all_well;
-using test::expect;
-using test::launch;
+using testing::all_well;
+using testing::expect;
+using testing::launch;
 
 const ChannelOptions kOptions{.tensors = 1, .slots = 1};
 
@@ -40,7 +40,7 @@ void wait_in_vain(Communicator& communicator, int peer, const std::string& way) 
 
 TEST_CASE("an abort reaches whoever waits, however it waits") {
   const std::string way = GENERATE("receive", "send", "reduce", "all_gather", "progress");
-  const int workers = test::most_workers();
+  const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     if (communicator.rank() == 1) throw std::runtime_error("layer 'conv1' ran out of paper");
     wait_in_vain(communicator, 1, way);
@@ -65,7 +65,7 @@ TEST_CASE("an abort by hand is heard too, and only the first cause counts") {
 
 TEST_CASE("a deadline names who waits, for whom, and what every worker does") {
   const std::string way = GENERATE("receive", "send", "reduce", "all_gather");
-  const int workers = test::most_workers();
+  const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const int me = communicator.rank();
     communicator.set_status([me] { return "F" + std::to_string(me) + ".7@v4"; });
@@ -93,7 +93,7 @@ TEST_CASE("a deadline names who waits, for whom, and what every worker does") {
 }
 
 TEST_CASE("progress of any worker extends the deadline of all waits") {
-  const auto ends = launch(test::most_workers(), [](Communicator& communicator) {
+  const auto ends = launch(testing::most_workers(), [](Communicator& communicator) {
     const int last = communicator.size() - 1;
     communicator.set_deadline(500ms);
     communicator.barrier();
@@ -107,7 +107,7 @@ TEST_CASE("progress of any worker extends the deadline of all waits") {
     }
     communicator.barrier();
   });
-  CHECK(ends == all_well(test::most_workers()));
+  CHECK(ends == all_well(testing::most_workers()));
 }
 
 TEST_CASE("a message that comes in time restarts the deadline") {

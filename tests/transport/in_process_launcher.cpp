@@ -1,6 +1,6 @@
 #include "transport/contract.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 std::vector<std::string> launch(int workers, const std::function<void(Communicator&)>& work) {
   std::vector<std::string> ends(static_cast<std::size_t>(workers));
@@ -20,4 +20,4 @@ std::vector<std::string> launch(int workers, const std::function<void(Communicat
 
 int most_workers() { return 5; }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -11,10 +11,10 @@
 namespace pipedream {
 namespace {
 
-using test::all_well;
-using test::expect;
-using test::expect_throw;
-using test::launch;
+using testing::all_well;
+using testing::expect;
+using testing::expect_throw;
+using testing::launch;
 
 at::Tensor numbers(at::IntArrayRef sizes, at::ScalarType dtype = at::kFloat, double first = 0.5) {
   return (at::arange(c10::multiply_integers(sizes), at::kDouble).mul_(1.25) + first).reshape(sizes).to(dtype);
@@ -157,7 +157,7 @@ TEST_CASE("what was received is not shared with the sender nor with later messag
 }
 
 TEST_CASE("many channels between all workers, in both directions, keep their order") {
-  const int workers = test::most_workers();
+  const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     constexpr int channels = 3;
     constexpr int rounds = 20;

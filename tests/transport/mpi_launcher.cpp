@@ -3,7 +3,7 @@
 #include "pipedream/mpi_communicator.h"
 #include "transport/contract.h"
 
-namespace pipedream::test {
+namespace pipedream::testing {
 
 namespace {
 
@@ -58,4 +58,4 @@ int most_workers() {
   return size;
 }
 
-}  // namespace pipedream::test
+}  // namespace pipedream::testing

@@ -10,11 +10,11 @@
 namespace pipedream {
 namespace {
 
-using test::expect;
+using testing::expect;
 
 TEST_CASE("all workers of this machine are local") {
   const auto communicator = make_mpi_communicator(MPI_COMM_WORLD);
-  CHECK(communicator->size() == test::most_workers());
+  CHECK(communicator->size() == testing::most_workers());
   CHECK(communicator->local_size() == communicator->size());
   CHECK(communicator->local_rank() == communicator->rank());
 }
@@ -41,7 +41,7 @@ TEST_CASE("options and ids that MPI cannot serve are refused") {
 }
 
 TEST_CASE("ends of a channel that disagree are told how, by the receiver") {
-  const auto ends = test::launch(2, [](Communicator& communicator) {
+  const auto ends = testing::launch(2, [](Communicator& communicator) {
     if (communicator.rank() == 0) {
       const auto channel = communicator.open_send(1, 0, {.tensors = 2, .slots = 2});
       channel->post({{at::ones({2}), at::Tensor()}, 0});

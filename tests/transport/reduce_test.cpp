@@ -8,10 +8,10 @@
 namespace pipedream {
 namespace {
 
-using test::all_well;
-using test::expect;
-using test::expect_throw;
-using test::launch;
+using testing::all_well;
+using testing::expect;
+using testing::expect_throw;
+using testing::launch;
 
 // Values of very different size, so that another order of the sum gives other bits.
 at::Tensor addend(int member, std::int64_t size, at::ScalarType dtype, int turn = 0) {
@@ -51,7 +51,7 @@ TEST_CASE("another order of the sum gives other bits, so that the tests below ca
 }
 
 TEST_CASE("sums have the bits of a loop over the members, whoever is present") {
-  const int workers = GENERATE_COPY(Catch::Generators::range(1, test::most_workers() + 1));
+  const int workers = GENERATE_COPY(Catch::Generators::range(1, testing::most_workers() + 1));
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const auto group = communicator.open_reduce(all_members(workers), 0);
     const int me = communicator.rank();
@@ -79,7 +79,7 @@ TEST_CASE("sums have the bits of a loop over the members, whoever is present") {
 }
 
 TEST_CASE("two sums may be under way, and go on while their owner waits for something else") {
-  const int workers = test::most_workers();
+  const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const auto group = communicator.open_reduce(all_members(workers), 4);
     const std::vector<bool> present(static_cast<std::size_t>(workers), true);
@@ -113,7 +113,7 @@ TEST_CASE("two sums may be under way, and go on while their owner waits for some
 }
 
 TEST_CASE("groups of some workers, that overlap, do not mix") {
-  const int workers = test::most_workers();
+  const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const int me = communicator.rank();
     const std::vector<int> first = {0, workers - 1};

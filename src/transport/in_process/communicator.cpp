@@ -12,9 +12,6 @@ namespace pipedream::detail {
 
 namespace {
 
-// A worker that computes says this often what it does, so that others can name it when it stalls.
-constexpr std::chrono::milliseconds kStatusInterval{50};
-
 // Bells are never lost; waking up this often is for the deadline only.
 constexpr std::chrono::milliseconds kLongestSleep{50};
 
@@ -51,17 +48,11 @@ std::vector<std::string> InProcessCommunicator::all_gather(std::string_view byte
 void InProcessCommunicator::progress() {
   world_->throw_if_aborted();
   for (Advancing* reduction : reductions_) reduction->advance();
-  if (Clock::now() - published_ > kStatusInterval) publish_status();
 }
 
 void InProcessCommunicator::set_status(std::function<std::string()> status) {
-  status_ = std::move(status);
-  publish_status();
-}
-
-void InProcessCommunicator::publish_status() {
-  world_->publish_status(rank_, status_ ? status_() : "running");
-  published_ = Clock::now();
+  world_->set_status(
+      rank_, status ? std::move(status) : [] { return std::string("running"); });
 }
 
 // Only running out of memory can throw here, and then the others still hear of it by their deadline.
@@ -86,7 +77,6 @@ bool InProcessCommunicator::spin_until(const std::function<bool()>& ready) {
 void InProcessCommunicator::wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for) {
   if (spin_until(ready)) return note_progress();
   const Clock::time_point start = Clock::now();
-  publish_status();
   while (true) {
     const std::uint64_t seen = world_->events(rank_);
     world_->throw_if_aborted();

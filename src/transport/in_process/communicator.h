@@ -44,13 +44,10 @@ class InProcessCommunicator final : public Communicator {
 
  private:
   bool spin_until(const std::function<bool()>& ready);
-  void publish_status();
 
   std::shared_ptr<World> world_;
   int rank_;
   std::chrono::milliseconds deadline_ = kDefaultDeadline;
-  std::function<std::string()> status_;
-  Clock::time_point published_{};
   std::set<Advancing*> reductions_;
 };
 

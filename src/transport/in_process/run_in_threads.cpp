@@ -26,7 +26,7 @@ std::exception_ptr run_worker(const std::shared_ptr<detail::World>& world, int r
     failure = std::current_exception();
     communicator.abort("an exception of unknown type");
   }
-  world->publish_status(rank, failure ? "failed" : "ended");
+  world->set_status(rank, [failed = failure != nullptr] { return failed ? "failed" : "ended"; });
   return failure;
 }
 

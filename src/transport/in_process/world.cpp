@@ -8,7 +8,10 @@
 namespace pipedream::detail {
 
 World::World(int size) : workers_(index(size)) {
-  for (int worker = 0; worker < size; ++worker) note_progress(worker);
+  for (int worker = 0; worker < size; ++worker) {
+    note_progress(worker);
+    set_status(worker, [] { return "starting"; });
+  }
 }
 
 // `asleep` and `events` are sequentially consistent, so either the sleeper sees the event or the ringer sees the
@@ -45,7 +48,7 @@ Clock::time_point World::last_progress() const {
   return Clock::time_point(Clock::duration(latest));
 }
 
-void World::publish_status(int worker, std::string status) {
+void World::set_status(int worker, std::function<std::string()> status) {
   Worker& self = workers_[index(worker)];
   const std::lock_guard lock(self.mutex);
   self.status = std::move(status);
@@ -57,7 +60,7 @@ std::vector<WorkerReport> World::reports() const {
   for (const Worker& worker : workers_) {
     const Clock::duration last(worker.last_progress.load(std::memory_order_relaxed));
     const std::lock_guard lock(worker.mutex);
-    reports.push_back({worker.status, std::max(now - last, Clock::duration::zero())});
+    reports.push_back({worker.status(), std::max(now - last, Clock::duration::zero())});
   }
   return reports;
 }

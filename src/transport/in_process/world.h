@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,7 +53,8 @@ class World {
 
   void note_progress(int worker);
   Clock::time_point last_progress() const;  // of any worker
-  void publish_status(int worker, std::string status);
+  // Asked for when another worker reports, on its thread.
+  void set_status(int worker, std::function<std::string()> status);
   std::vector<WorkerReport> reports() const;
 
   // Only the first call has an effect; returns whether this was it.
@@ -78,9 +80,9 @@ class World {
     std::atomic<std::uint64_t> events{0};
     std::atomic<bool> asleep{false};
     std::atomic<Clock::rep> last_progress{0};
-    mutable std::mutex mutex;
+    mutable std::mutex mutex;  // of the bell and the status
     std::condition_variable bell;
-    std::string status = "starting";
+    std::function<std::string()> status;
   };
   static std::size_t index(int worker) { return static_cast<std::size_t>(worker); }
   [[noreturn]] void throw_cause() const;

@@ -1,0 +1,174 @@
+// What a stage does with a microbatch before its backward, in training and in evaluation.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "pipedream/error.h"
+#include "runtime/fan_out.h"
+#include "runtime/random.h"
+#include "runtime/stage.h"
+
+namespace pipedream::detail {
+namespace {
+
+Tensors gather(const Tensors& slots, const std::vector<int>& wanted) {
+  Tensors tensors;
+  tensors.reserve(wanted.size());
+  for (const int slot : wanted) tensors.push_back(slots[static_cast<std::size_t>(slot)]);
+  return tensors;
+}
+
+void fan_out(Tensors& slots, const FanOutStep& step, const torch::Tensor& source) {
+  if (!source.requires_grad()) {
+    for (const int branch : step.branches) slots[static_cast<std::size_t>(branch)] = source;
+    return;
+  }
+  auto branches = FanOut::apply(source, static_cast<std::int64_t>(step.branches.size()));
+  for (std::size_t i = 0; i < step.branches.size(); ++i) {
+    slots[static_cast<std::size_t>(step.branches[i])] = std::move(branches[i]);
+  }
+}
+
+std::string shapes(const Tensors& tensors) {
+  std::vector<std::string> texts;
+  for (const auto& t : tensors) texts.push_back(fmt::format("[{}]", fmt::join(t.sizes(), ", ")));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string reason(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+}
+
+}  // namespace
+
+void Stage::place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming, Activations* kept) {
+  for (std::size_t i = 0; i < wiring_.data.size(); ++i) {
+    slots[static_cast<std::size_t>(wiring_.data[i].slot)] = data[i];
+  }
+  for (std::size_t l = 0; l < wiring_.incoming.size(); ++l) {
+    const IncomingLink& link = wiring_.incoming[l];
+    for (std::size_t t = 0; t < link.tensors.size(); ++t) {
+      const torch::Tensor& received = incoming[l][t];
+      const ReceivedTensor& tensor = link.tensors[t];
+      slots[static_cast<std::size_t>(tensor.plain)] = received;
+      const bool wanted = received_gradients_.empty() || received_gradients_[l][t];
+      for (const FanOutStep& leaf_step : tensor.leaves) {
+        torch::Tensor leaf = received;
+        if (kept != nullptr && wanted && (received.is_floating_point() || received.is_complex())) {
+          leaf = received.detach().requires_grad_();
+          kept->leaves[l].push_back(leaf);
+        } else if (kept != nullptr) {
+          kept->leaves[l].emplace_back();
+        }
+        fan_out(slots, leaf_step, leaf);
+      }
+    }
+  }
+}
+
+Tensors Stage::run_layer(const LayerStep& step, const Tensors& inputs, std::int64_t microbatch, bool seeded) {
+  const auto index = static_cast<std::size_t>(step.layer);
+  const BuiltLayer& layer = layers_[index];
+  Tensors outputs;
+  try {
+    if (seeded && (probing_ != nullptr || draws_[index])) {
+      const GeneratorScope scope(forward_seed(seed_, layer.name, microbatch));
+      if (probing_ == nullptr) {
+        outputs = layer.instance.forward(inputs);
+      } else {
+        probing_->draws[index] = draws_random_numbers([&] { outputs = layer.instance.forward(inputs); });
+      }
+    } else {
+      outputs = layer.instance.forward(inputs);
+    }
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const CommunicationError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(fmt::format("layer '{}' with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
+  }
+  if (outputs.size() != step.outputs.size()) {
+    throw ConfigError(fmt::format("layer '{}' returned {} tensor(s); the graph declares {}", layer.name, outputs.size(),
+                                  step.outputs.size()));
+  }
+  return outputs;
+}
+
+void Stage::run_steps(Tensors& slots, std::int64_t microbatch, bool seeded) {
+  for (std::size_t i = 0; i < wiring_.steps.size(); ++i) {
+    const LayerStep& step = wiring_.steps[i];
+    {
+      Tensors outputs = run_layer(step, gather(slots, step.inputs), microbatch, seeded);
+      for (std::size_t o = 0; o < outputs.size(); ++o) {
+        if (on_layer_ && outputs[o].requires_grad() && o == 0) {
+          outputs[o].register_hook([this](const torch::Tensor&) { on_layer_(); });
+        }
+        slots[static_cast<std::size_t>(step.outputs[o])] = std::move(outputs[o]);
+      }
+    }
+    for (const FanOutStep& fan : step.fan_outs) fan_out(slots, fan, slots[static_cast<std::size_t>(fan.source)]);
+    for (const int slot : releases_[i]) slots[static_cast<std::size_t>(slot)].reset();
+    if (on_layer_) on_layer_();
+  }
+}
+
+std::vector<Tensors> Stage::take_outgoing(const Tensors& slots) const {
+  std::vector<Tensors> outgoing;
+  for (const OutgoingLink& link : wiring_.outgoing) {
+    auto& tensors = outgoing.emplace_back();
+    for (const SentTensor& tensor : link.tensors) {
+      tensors.push_back(slots[static_cast<std::size_t>(tensor.slot)].detach());
+    }
+  }
+  return outgoing;
+}
+
+WeightedMean Stage::run_weighted(const WeightedLayer& layer, const WeightedStep& step, const Tensors& slots) const {
+  const Tensors inputs = gather(slots, step.inputs);
+  try {
+    return layer.function(inputs);
+  } catch (const std::exception& error) {
+    throw Error(fmt::format("'{}' with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
+  }
+}
+
+ForwardResult Stage::forward(std::int64_t microbatch, const Tensors& data, const std::vector<Tensors>& incoming) {
+  ForwardResult result;
+  result.activations.leaves.resize(wiring_.incoming.size());
+  Tensors slots(static_cast<std::size_t>(wiring_.slots));
+  place_inputs(slots, data, incoming, &result.activations);
+  run_steps(slots, microbatch, /*seeded=*/true);
+  result.outgoing = take_outgoing(slots);
+  for (const OutgoingLink& link : wiring_.outgoing) {
+    auto& roots = result.activations.roots.emplace_back();
+    for (const SentTensor& tensor : link.tensors) {
+      for (const int slot : tensor.gradient_slots) roots.push_back(slots[static_cast<std::size_t>(slot)]);
+    }
+  }
+  if (wiring_.has_loss) {
+    const WeightedMean loss = run_weighted(weighted_.front(), wiring_.loss, slots);
+    result.activations.loss = loss.mean;
+    result.activations.weight = loss.weight;
+  }
+  return result;
+}
+
+ForwardResult Stage::evaluate(const Tensors& data, const std::vector<Tensors>& incoming) {
+  const torch::NoGradGuard no_gradient;
+  ForwardResult result;
+  Tensors slots(static_cast<std::size_t>(wiring_.slots));
+  place_inputs(slots, data, incoming, nullptr);
+  run_steps(slots, 0, /*seeded=*/false);
+  result.outgoing = take_outgoing(slots);
+  if (!wiring_.has_loss) return result;
+  const WeightedMean loss = run_weighted(weighted_.front(), wiring_.loss, slots);
+  result.activations.loss = loss.mean;
+  result.activations.weight = loss.weight;
+  for (std::size_t m = 0; m < wiring_.metrics.size(); ++m) {
+    result.metrics.push_back(run_weighted(weighted_[m + 1], wiring_.metrics[m], slots));
+  }
+  return result;
+}
+
+}  // namespace pipedream::detail
