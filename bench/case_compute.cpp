@@ -8,11 +8,13 @@ std::vector<Result> run_compute_bound(Communicator& comm, const Options& options
   const SampleSize size = options.quick ? SampleSize{4, 12, 1} : SampleSize{40, 160, options.samples};
   auto figures = measure_pipeline(comm, compute_bound(comm.size()), size);
   if (comm.rank() != 0) return {};
-  return {{.case_name = "compute-bound",
-           .variant = describe_workers(comm, options),
-           .setting = "8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatch 32, SGD",
-           .figures = std::move(figures),
-           .goal = Goal{"efficiency", true, 0.95}}};
+  return {
+      {.case_name = "compute-bound",
+       .variant = describe_workers(comm, options),
+       .setting =
+           "8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatch 32, SGD, warm-up S - s (0 in the last stage)",
+       .figures = std::move(figures),
+       .goal = Goal{"efficiency", true, 0.95}}};
 }
 
 std::vector<Result> run_overhead_bound(Communicator& comm, const Options& options) {
@@ -21,7 +23,7 @@ std::vector<Result> run_overhead_bound(Communicator& comm, const Options& option
   if (comm.rank() != 0) return {};
   return {{.case_name = "overhead-bound",
            .variant = describe_workers(comm, options),
-           .setting = "8 x Linear(64,64)-ReLU, microbatch 8, SGD",
+           .setting = "8 x Linear(64,64)-ReLU, microbatch 8, SGD, warm-up S - s (0 in the last stage)",
            .figures = std::move(figures),
            .goal = Goal{"overhead", false, 30}}};
 }

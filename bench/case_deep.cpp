@@ -12,12 +12,8 @@ namespace pipedream::bench {
 std::vector<Result> run_deep(Communicator& comm, const Options& options) {
   using std::chrono::milliseconds;
   const milliseconds time = options.quick ? milliseconds(10) : milliseconds(40);
-  const Workload work =
-      emulated(comm.size(), {.time = time, .layers = 2, .floats = 1 << 12, .parameters = 1 << 10}, [&] {
-        auto warmup = least_warmup(comm.size());
-        for (int s = 0; s + 1 < comm.size(); ++s) ++warmup[static_cast<std::size_t>(s)];
-        return warmup;
-      }());
+  const Workload work = emulated(comm.size(), {.time = time, .layers = 2, .floats = 1 << 12, .parameters = 1 << 10},
+                                 deeper_warmup(comm.size()));
   const SampleSize size = options.quick ? SampleSize{4, 12, 1} : SampleSize{10, 80, options.samples};
   auto figures = measure_pipeline(comm, work, size);
   if (comm.rank() != 0) return {};

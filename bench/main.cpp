@@ -8,6 +8,7 @@
 #include "cases.h"
 #include "pipedream/error.h"
 #include "pipedream/mpi_communicator.h"
+#include "pipedream/process_memory.h"
 #include "world.h"
 
 namespace {
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}: say --threads N, or start it with mpirun\n", chosen->name);
     return pipedream::kExitUsage;
   }
+  pipedream::keep_freed_memory();
   try {
     on_every_worker(argc, argv, options, [&](pipedream::Communicator& comm) {
       const std::vector<Result> results = chosen->run(comm, options);

@@ -7,6 +7,18 @@
 #include "emulated_device.h"
 
 namespace pipedream::bench {
+std::vector<int> least_warmup(int stages) {
+  std::vector<int> warmup;
+  for (int s = 0; s < stages; ++s) warmup.push_back(stages - 1 - s);
+  return warmup;
+}
+
+std::vector<int> deeper_warmup(int stages) {
+  std::vector<int> warmup = least_warmup(stages);
+  for (int s = 0; s + 1 < stages; ++s) ++warmup[static_cast<std::size_t>(s)];
+  return warmup;
+}
+
 namespace {
 
 constexpr std::int64_t kMicrobatchesOfData = 16;
@@ -37,7 +49,7 @@ std::shared_ptr<const Dataset> random_data(std::int64_t microbatch_size, std::in
 Workload regression(LayerGraph graph, const Value& output, int stages, std::int64_t rows, std::int64_t width) {
   graph.loss("loss", {output, graph.target("y")}, mean_squared_error);
   Workload work;
-  work.plan = even_plan(graph, stages, least_warmup(stages));
+  work.plan = even_plan(graph, stages, deeper_warmup(stages));
   work.graph = std::move(graph);
   work.data = random_data(rows, width);
   work.microbatch_size = rows;
@@ -46,12 +58,6 @@ Workload regression(LayerGraph graph, const Value& output, int stages, std::int6
 }
 
 }  // namespace
-
-std::vector<int> least_warmup(int stages) {
-  std::vector<int> warmup;
-  for (int s = 0; s < stages; ++s) warmup.push_back(stages - 1 - s);
-  return warmup;
-}
 
 Workload emulated(int stages, const EmulatedStage& stage, std::vector<int> warmup) {
   const auto forward = stage.time / (3 * stage.layers);

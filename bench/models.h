@@ -39,5 +39,7 @@ Workload overhead_bound(int stages);
 
 // stages - 1 - s: enough where messages take no time.
 std::vector<int> least_warmup(int stages);
+// One more in all stages but the last: a worker that is late now and then stops nobody.
+std::vector<int> deeper_warmup(int stages);
 
 }  // namespace pipedream::bench

@@ -9,7 +9,7 @@ from results import goal, result
 PEER = pathlib.Path(__file__).with_name("peer_pipelining.py")
 
 # case of pipedream_bench -> (model of the peer, rows of a microbatch, steps of 8 microbatches in a sample)
-MODELS = {"compute-bound": ("mlp", 32, 20), "overhead-bound": ("tiny", 8, 200)}
+MODELS = {"compute-bound": ("mlp", 32, 5), "overhead-bound": ("tiny", 8, 100)}
 MICROBATCHES = 8
 SCHEDULES = ("gpipe", "1f1b")
 

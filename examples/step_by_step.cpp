@@ -49,6 +49,7 @@ void train(pd::Communicator& comm, const char* weights) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  pd::keep_freed_memory();
   try {
     pd::MpiScope mpi(argc, argv);
     const auto comm = pd::make_mpi_communicator(MPI_COMM_WORLD);

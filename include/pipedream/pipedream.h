@@ -9,6 +9,7 @@
 #include "pipedream/optimizer.h"
 #include "pipedream/partition.h"
 #include "pipedream/plan.h"
+#include "pipedream/process_memory.h"
 #include "pipedream/profile.h"
 #include "pipedream/profiler.h"
 #include "pipedream/run.h"

@@ -16,6 +16,7 @@
 #include "app/signals.h"
 #include "pipedream/error.h"
 #include "pipedream/mpi_communicator.h"
+#include "pipedream/process_memory.h"
 
 namespace pipedream {
 namespace {
@@ -116,6 +117,7 @@ int run(int argc, char** argv, const Application& application) {
     if (!launched || launcher_rank() == 0) std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
     return parsed.exit_code;
   }
+  keep_freed_memory();
   const SignalScope signals;
   const LoggingScope logging(parsed.options->log_level);
   return launched ? run_launched(argc, argv, *parsed.options, application) : run_threads(*parsed.options, application);

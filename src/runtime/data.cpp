@@ -1,5 +1,6 @@
 #include "pipedream/data.h"
 
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -65,8 +66,9 @@ torch::Tensor TensorDataset::fetch(const std::string& name, const std::vector<st
       throw ConfigError(fmt::format("TensorDataset: row {} of tensor '{}', which has {} rows", row, name, size()));
     }
   }
-  const torch::Tensor index = torch::tensor(rows, torch::kInt64).to(found->second.device());
-  return at::index_select(found->second, 0, index);
+  const torch::Tensor index =
+      at::from_blob(const_cast<std::int64_t*>(rows.data()), {static_cast<std::int64_t>(rows.size())}, torch::kInt64);
+  return at::index_select(found->second, 0, index.to(found->second.device()));
 }
 
 MicrobatchSampler::MicrobatchSampler(std::int64_t rows, std::int64_t microbatch_size, bool shuffle, std::uint64_t seed)

@@ -2,6 +2,7 @@
 // transport. One thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,7 +53,7 @@ class Stage {
   const std::vector<NamedParameter>& constants() const { return constants_; }    // that are not
   const std::vector<NamedParameter>& buffers() const { return buffers_; }
 
-  // Called between layers, in the forward and in the backward.
+  // Called now and then between layers, in the forward and in the backward.
   void set_on_layer(std::function<void()> on_layer) { on_layer_ = std::move(on_layer); }
   void set_draws(std::vector<bool> draws) { draws_ = std::move(draws); }
   // By incoming link and tensor; until set, every floating tensor is taken to need a gradient.
@@ -80,6 +81,7 @@ class Stage {
   void build(const LayerGraph& graph, std::uint64_t seed, torch::Device device);
   void find_releases();
   void place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming, Activations* kept);
+  bool is_time_to_drive();
   void run_steps(Tensors& slots, std::int64_t microbatch, bool seeded);
   Tensors run_layer(const LayerStep& step, const Tensors& inputs, std::int64_t microbatch, bool seeded);
   WeightedMean run_weighted(const WeightedLayer& layer, const WeightedStep& step, const Tensors& slots) const;
@@ -97,6 +99,7 @@ class Stage {
   std::vector<std::vector<bool>> received_gradients_;
   StageTraits* probing_ = nullptr;
   std::function<void()> on_layer_;
+  std::chrono::steady_clock::time_point driven_;  // when it was called last, or the pass began
 };
 
 }  // namespace pipedream::detail

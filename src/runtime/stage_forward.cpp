@@ -1,6 +1,9 @@
 // What a stage does with a microbatch before its backward, in training and in evaluation.
+#include <ATen/ops/_unsafe_view.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "pipedream/error.h"
 #include "runtime/fan_out.h"
@@ -10,6 +13,9 @@
 namespace pipedream::detail {
 namespace {
 
+// Communication is driven between layers, but not more often than this: small layers would take less time than it.
+constexpr std::chrono::microseconds kDriveInterval{100};
+
 Tensors gather(const Tensors& slots, const std::vector<int>& wanted) {
   Tensors tensors;
   tensors.reserve(wanted.size());
@@ -17,9 +23,20 @@ Tensors gather(const Tensors& slots, const std::vector<int>& wanted) {
   return tensors;
 }
 
+// Views may change the strides of dimensions of one element, which decide how later layers lay memory out.
+bool has_dimension_of_one(const torch::Tensor& tensor) {
+  const auto sizes = tensor.sizes();
+  return std::find(sizes.begin(), sizes.end(), 1) != sizes.end();
+}
+
 void fan_out(Tensors& slots, const FanOutStep& step, const torch::Tensor& source) {
   if (!source.requires_grad()) {
     for (const int branch : step.branches) slots[static_cast<std::size_t>(branch)] = source;
+    return;
+  }
+  if (step.branches.size() == 1 && !has_dimension_of_one(source)) {
+    // No view for autograd, so that the layer may write it in place; and cheaper than a function of our own.
+    slots[static_cast<std::size_t>(step.branches.front())] = at::_unsafe_view(source, source.sizes());
     return;
   }
   auto branches = FanOut::apply(source, static_cast<std::int64_t>(step.branches.size()));
@@ -95,21 +112,30 @@ Tensors Stage::run_layer(const LayerStep& step, const Tensors& inputs, std::int6
   return outputs;
 }
 
+bool Stage::is_time_to_drive() {
+  if (!on_layer_) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - driven_ < kDriveInterval) return false;
+  driven_ = now;
+  return true;
+}
+
 void Stage::run_steps(Tensors& slots, std::int64_t microbatch, bool seeded) {
+  driven_ = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < wiring_.steps.size(); ++i) {
     const LayerStep& step = wiring_.steps[i];
-    {
-      Tensors outputs = run_layer(step, gather(slots, step.inputs), microbatch, seeded);
-      for (std::size_t o = 0; o < outputs.size(); ++o) {
-        if (on_layer_ && outputs[o].requires_grad() && o == 0) {
-          outputs[o].register_hook([this](const torch::Tensor&) { on_layer_(); });
-        }
-        slots[static_cast<std::size_t>(step.outputs[o])] = std::move(outputs[o]);
+    Tensors outputs = run_layer(step, gather(slots, step.inputs), microbatch, seeded);
+    if (is_time_to_drive()) {
+      on_layer_();
+      if (outputs.front().requires_grad()) {
+        outputs.front().register_hook([this](const torch::Tensor&) { on_layer_(); });
       }
+    }
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      slots[static_cast<std::size_t>(step.outputs[o])] = std::move(outputs[o]);
     }
     for (const FanOutStep& fan : step.fan_outs) fan_out(slots, fan, slots[static_cast<std::size_t>(fan.source)]);
     for (const int slot : releases_[i]) slots[static_cast<std::size_t>(slot)].reset();
-    if (on_layer_) on_layer_();
   }
 }
 

@@ -60,25 +60,30 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(OptimizerKind kind,
     case OptimizerKind::sgd:
       break;
   }
-  return std::make_unique<torch::optim::SGD>(std::move(groups), torch::optim::SGDOptions(0));
+  return std::make_unique<OutOfPlaceSgd>(std::move(groups), torch::optim::SGDOptions(0));
 }
 
 }  // namespace
 
 StageOptimizer::StageOptimizer(const OptimizerSpec& spec, const Tensors& masters, const std::vector<std::string>& names)
     : masters_(masters) {
-  std::map<int, Tensors> members;
-  for (std::size_t i = 0; i < masters.size(); ++i) members[group_of(spec, names[i])].push_back(masters[i]);
+  std::map<int, std::vector<std::size_t>> members;
+  for (std::size_t i = 0; i < masters.size(); ++i) members[group_of(spec, names[i])].push_back(i);
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  for (auto& [group, tensors] : members) {
+  for (const auto& [group, parameters] : members) {
     const OptimizerSettings settings = settings_of(spec, group);
+    Tensors tensors;
+    for (const std::size_t i : parameters) tensors.push_back(masters_[i]);
+    order_.insert(order_.end(), parameters.begin(), parameters.end());
     groups.emplace_back(tensors, options_of(spec.kind, settings));
     learning_rates_.push_back(settings.learning_rate);
   }
-  if (!groups.empty()) optimizer_ = make_optimizer(spec.kind, std::move(groups));
+  if (groups.empty()) return;
+  optimizer_ = make_optimizer(spec.kind, std::move(groups));
+  sgd_ = dynamic_cast<OutOfPlaceSgd*>(optimizer_.get());
 }
 
-void StageOptimizer::step(const Tensors& gradients, double learning_rate_factor) {
+void StageOptimizer::step(const Tensors& gradients, double learning_rate_factor, const Tensors* old) {
   if (!optimizer_) return;
   for (std::size_t i = 0; i < masters_.size(); ++i) masters_[i].mutable_grad() = gradients[i];
   auto& groups = optimizer_->param_groups();
@@ -86,7 +91,13 @@ void StageOptimizer::step(const Tensors& gradients, double learning_rate_factor)
     const double rate = learning_rates_[g];
     groups[g].options().set_lr(learning_rate_factor == 1 ? rate : rate * learning_rate_factor);
   }
-  optimizer_->step();
+  if (old == nullptr) {
+    optimizer_->step();
+  } else {
+    Tensors ordered;
+    for (const std::size_t i : order_) ordered.push_back((*old)[i]);
+    sgd_->step_from(ordered);
+  }
   for (auto& master : masters_) master.mutable_grad().reset();
 }
 

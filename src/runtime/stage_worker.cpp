@@ -107,7 +107,10 @@ double StageWorker::learning_rate_factor(const Action& action) const {
 
 void StageWorker::update(const Action& action) {
   const Tensors gradients = accumulator_.take();
-  versions_.update(action.copies_version, [&] { optimizer_.step(gradients, learning_rate_factor(action)); });
+  const KeepOld keep = action.copies_version ? optimizer_.keep_old() : KeepOld::no;
+  versions_.update(keep, [&](const Tensors& old) {
+    optimizer_.step(gradients, learning_rate_factor(action), keep == KeepOld::read ? &old : nullptr);
+  });
   ++counters_.updates;
 }
 

@@ -76,11 +76,11 @@ void VersionStore::bind(std::int64_t version) {
   bound_ = version;
 }
 
-void VersionStore::update(bool copy, const std::function<void()>& step) {
+void VersionStore::update(KeepOld keep, const std::function<void(const Tensors& old)>& step) {
   const std::size_t old_buffer = buffer_of(newest_);
-  if (copy) {
+  if (keep != KeepOld::no) {
     const std::size_t buffer = take_buffer();
-    buffers_[buffer].bytes().copy_(buffers_[old_buffer].bytes());
+    if (keep == KeepOld::copy) buffers_[buffer].bytes().copy_(buffers_[old_buffer].bytes());
     point_at(masters_, buffer);
     held_.push_back({newest_ + 1, buffer});
     ++copies_;
@@ -91,7 +91,7 @@ void VersionStore::update(bool copy, const std::function<void()>& step) {
   }
   ++newest_;
   peak_ = std::max(peak_, static_cast<int>(held_.size()));
-  step();
+  step(buffers_[old_buffer].views());
 }
 
 void VersionStore::free(std::int64_t version) {

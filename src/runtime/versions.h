@@ -28,6 +28,13 @@ class FlatTensors {
   Tensors views_;
 };
 
+// How an update treats the version before it.
+enum class KeepOld {
+  no,    // written over
+  copy,  // the newest version is a copy of it before the step
+  read   // the step finds it in `old` and writes every master
+};
+
 class VersionStore {
  public:
   // Takes the parameters' present values as version 0 and gives them storage of its own.
@@ -39,13 +46,14 @@ class VersionStore {
 
   // Makes the modules see version v.
   void bind(std::int64_t version);
-  // Makes version newest() + 1: lets `step` write the masters. copy: the old version stays as it is.
-  void update(bool copy, const std::function<void()>& step);
+  // Makes version newest() + 1: lets `step` write the masters. old: the version before, by parameter.
+  void update(KeepOld keep, const std::function<void(const Tensors& old)>& step);
   // Gives the buffer of a version that is no longer named back; the newest one stays.
   void free(std::int64_t version);
 
   int peak_versions() const { return peak_; }
   std::int64_t buffers() const { return static_cast<std::int64_t>(buffers_.size()); }
+  // Updates that kept the old version.
   std::int64_t copies() const { return copies_; }
   std::int64_t bytes_per_version() const { return buffers_.front().bytes().numel(); }
 

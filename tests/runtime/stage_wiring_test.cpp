@@ -1,8 +1,11 @@
 #include "runtime/stage_wiring.h"
 
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
+
+#include "runtime/stage.h"
 
 using namespace pipedream;
 using namespace pipedream::detail;
@@ -80,4 +83,31 @@ TEST_CASE("a link that only a metric uses carries no gradient") {
   const auto last = wire_stage(g, plan, 2);
   CHECK(last.incoming[0].tensors[0].leaves.empty());
   CHECK(last.metrics[0].inputs[0] == last.incoming[0].tensors[0].plain);
+}
+
+TEST_CASE("a received tensor reaches its layer with its strides, may be written in place, and so does its gradient") {
+  std::vector<std::int64_t> strides;
+  LayerGraph g;
+  auto h = g.layer("a", g.input("x"), torch::relu);
+  h = g.layer("b", h, [&strides](torch::Tensor x) {
+    strides = x.strides().vec();
+    return x.mul_(2);
+  });
+  g.loss("loss", {h, g.target("y")}, mean_squared_error);
+  const Plan plan = cut(g, {1, 3});
+  using Layout = std::vector<std::int64_t>;
+  const std::vector<std::pair<Layout, Layout>> layouts = {
+      {{2, 1, 3, 3}, {9, 1, 3, 1}}, {{2, 4, 3, 3}, {36, 1, 12, 4}}, {{5, 1, 3}, {1, 5, 5}}, {{4, 2}, {2, 1}}};
+  for (const auto& [sizes, wanted] : layouts) {
+    Stage stage(g, plan, 1, 1, torch::kCPU);
+    const torch::Tensor received = torch::empty_strided(sizes, wanted).fill_(1);
+    ForwardResult result = stage.forward(0, {torch::zeros(sizes)}, {{received}});
+    CHECK(strides == wanted);
+    const BackwardResult backward = stage.backward(result.activations, {});
+    REQUIRE(backward.incoming.size() == 1);
+    const torch::Tensor& gradient = backward.incoming[0].at(0);
+    CHECK(gradient.sizes() == received.sizes());
+    CHECK(gradient.max().item<float>() == gradient.min().item<float>());
+    CHECK(gradient.max().item<float>() > 0);
+  }
 }

@@ -11,6 +11,7 @@
 
 using pipedream::Tensors;
 using pipedream::detail::FlatTensors;
+using pipedream::detail::KeepOld;
 using pipedream::detail::VersionStore;
 
 namespace {
@@ -40,7 +41,7 @@ TEST_CASE("flat tensors keep sizes and strides and are aligned") {
 TEST_CASE("an update in place needs no second buffer and moves the parameters along") {
   const Tensors held = parameters();
   VersionStore store(held);
-  store.update(/*copy=*/false, [&] { add_one(store.masters()); });
+  store.update(KeepOld::no, [&](const Tensors&) { add_one(store.masters()); });
   store.bind(1);
   CHECK(held[0][0][0].item<float>() == 2);
   CHECK(store.newest() == 1);
@@ -53,7 +54,7 @@ TEST_CASE("an update in place needs no second buffer and moves the parameters al
 TEST_CASE("a copied update leaves the old version untouched until it is freed") {
   const Tensors held = parameters();
   VersionStore store(held);
-  store.update(/*copy=*/true, [&] { add_one(store.masters()); });
+  store.update(KeepOld::copy, [&](const Tensors&) { add_one(store.masters()); });
   CHECK(held[1][0].item<float>() == 2);  // still bound to version 0
   store.bind(1);
   CHECK(held[1][0].item<float>() == 3);
@@ -68,7 +69,7 @@ TEST_CASE("a copied update leaves the old version untouched until it is freed") 
 TEST_CASE("freed buffers are used again") {
   VersionStore store(parameters());
   for (int u = 0; u < 10; ++u) {
-    store.update(/*copy=*/true, [&] { add_one(store.masters()); });
+    store.update(KeepOld::copy, [&](const Tensors&) { add_one(store.masters()); });
     store.free(u);
   }
   CHECK(store.buffers() == 2);
@@ -86,11 +87,27 @@ TEST_CASE("an update does not disturb a backward in flight") {
   VersionStore store(held);
   const Tensors expected = torch::autograd::grad({run()}, held);
   const torch::Tensor in_flight = run();
-  store.update(/*copy=*/true, [&] { add_one(store.masters()); });
+  store.update(KeepOld::copy, [&](const Tensors&) { add_one(store.masters()); });
   store.bind(1);
   const torch::Tensor other = run();
   store.bind(0);
   const Tensors gradients = torch::autograd::grad({in_flight}, held);
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(torch::equal(gradients[i], expected[i]));
   CHECK_FALSE(torch::equal(other, in_flight));
+}
+
+TEST_CASE("a step that reads the old version writes the new one elsewhere") {
+  const Tensors held = parameters();
+  VersionStore store(held);
+  for (int v = 0; v < 3; ++v) {
+    store.update(KeepOld::read, [&](const Tensors& old) {
+      for (std::size_t i = 0; i < old.size(); ++i) store.masters()[i].variable_data().copy_(old[i] + 1);
+    });
+  }
+  CHECK(store.masters()[1][0].item<float>() == 5);
+  CHECK(store.peak_versions() == 4);
+  for (int v = 0; v < 4; ++v) {
+    store.bind(v);
+    CHECK(held[1][0].item<float>() == static_cast<float>(2 + v));
+  }
 }
