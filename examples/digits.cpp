@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
                   .graph = digits,
                   .train = digits_train,
                   .test = digits_test,
-                  .optimizer = pd::sgd({.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 0.001}),
+                  .optimizer = pd::sgd({.learning_rate = 0.015, .momentum = 0.9, .weight_decay = 0.001}),
                   .microbatch_size = 16,
                   .epochs = 30});
 }
