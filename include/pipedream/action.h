@@ -37,7 +37,7 @@ enum class ActionKind : std::uint8_t {
 struct Action {
   ActionKind kind = ActionKind::forward;
   bool frees_version = false;   // forward, backward: '-'; the buffer of `version` is given back after the action
-  bool copies_version = false;  // update: '+'; without it the buffer of version - 1 is written in place
+  bool copies_version = false;  // update: '+', version - 1 stays as it is; without it, it is written in place
   std::int32_t stage = 0;       // where it acts; for messages the sender's stage
   std::int32_t peer = -1;       // for messages the receiver's stage, else -1
   std::int32_t covers = 0;      // update, reduce: how many microbatches, over all replicas, starting at `microbatch`

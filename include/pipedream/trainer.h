@@ -81,7 +81,7 @@ struct EvaluationResult {
 struct RuntimeCounters {
   int peak_versions = 0;             // weight versions held, the newest included
   std::int64_t version_buffers = 0;  // flat buffers ever allocated
-  std::int64_t version_copies = 0;   // updates that had to copy
+  std::int64_t version_copies = 0;   // updates that had to keep the version before them
   std::int64_t updates = 0;
   std::int64_t peak_in_flight = 0;  // microbatches between forward and backward
 };

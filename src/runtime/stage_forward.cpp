@@ -1,12 +1,12 @@
 // What a stage does with a microbatch before its backward, in training and in evaluation.
 #include <ATen/ops/_unsafe_view.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "pipedream/error.h"
 #include "runtime/fan_out.h"
+#include "runtime/layer_checks.h"
 #include "runtime/random.h"
 #include "runtime/stage.h"
 
@@ -43,17 +43,6 @@ void fan_out(Tensors& slots, const FanOutStep& step, const torch::Tensor& source
   for (std::size_t i = 0; i < step.branches.size(); ++i) {
     slots[static_cast<std::size_t>(step.branches[i])] = std::move(branches[i]);
   }
-}
-
-std::string shapes(const Tensors& tensors) {
-  std::vector<std::string> texts;
-  for (const auto& t : tensors) texts.push_back(fmt::format("[{}]", fmt::join(t.sizes(), ", ")));
-  return fmt::format("{}", fmt::join(texts, ", "));
-}
-
-std::string reason(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
 }
 
 }  // namespace
@@ -103,12 +92,9 @@ Tensors Stage::run_layer(const LayerStep& step, const Tensors& inputs, std::int6
   } catch (const CommunicationError&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(fmt::format("layer '{}' with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
+    throw Error(fmt::format("layer '{}' failed with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
   }
-  if (outputs.size() != step.outputs.size()) {
-    throw ConfigError(fmt::format("layer '{}' returned {} tensor(s); the graph declares {}", layer.name, outputs.size(),
-                                  step.outputs.size()));
-  }
+  demand_outputs(layer.name, outputs, step.outputs.size());
   return outputs;
 }
 
@@ -155,7 +141,7 @@ WeightedMean Stage::run_weighted(const WeightedLayer& layer, const WeightedStep&
   try {
     return layer.function(inputs);
   } catch (const std::exception& error) {
-    throw Error(fmt::format("'{}' with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
+    throw Error(fmt::format("'{}' failed with inputs {}: {}", layer.name, shapes(inputs), reason(error)));
   }
 }
 

@@ -76,6 +76,36 @@ void train_trapped(const TestModel& model, const Plan& plan, Communicator& comm,
   trainer.train(*model.data, {.steps = 12, .microbatch_size = kMicrobatchSize, .shuffle = false});
 }
 
+// Writes its weight in every forward.
+struct Writer : torch::nn::Module {
+  torch::Tensor weight = register_parameter("weight", torch::ones({3}));
+  torch::Tensor forward(const torch::Tensor& x) {
+    {
+      const torch::NoGradGuard no_gradient;
+      weight.add_(1);
+    }
+    return x * weight;
+  }
+};
+
+// One of its weights has no influence.
+struct Idle : torch::nn::Module {
+  torch::Tensor weight = register_parameter("weight", torch::ones({3}));
+  torch::Tensor spare = register_parameter("spare", torch::ones({3}));
+  torch::Tensor forward(const torch::Tensor& x) { return x * weight; }
+};
+
+// fc1 | layer -> fc3 -> loss
+template <class Module>
+TestModel model_with(const std::string& layer) {
+  LayerGraph g;
+  Value h = g.layer("fc1", g.input("number"), [] { return torch::nn::Linear(1, 3); });
+  h = g.layer(layer, h, [] { return std::make_shared<Module>(); });
+  h = g.layer("fc3", h, [] { return torch::nn::Linear(3, 3); });
+  g.loss("loss", {h, g.target("y")}, mean_squared_error);
+  return {layer, g, numbered_data(20)};
+}
+
 Plan two_stages(const LayerGraph& graph) { return cut_plan(graph, Algorithm::pipedream, {1}, {1, 1}); }
 
 using Catch::Matchers::Contains;
@@ -154,6 +184,13 @@ TEST_CASE("plans that do not fit are refused on every worker before training", "
   check_refused(model, changed([](Plan& p) { std::swap(p.stages[0].layers, p.stages[1].layers); }), 2, {"fc"});
   check_refused(model, changed([](Plan& p) { p.stages[1].workers = {0}; }), 2, {"worker 0"});
   check_refused(model, changed([](Plan& p) { p.graph_hash = "0123456789abcdef"; }), 2, {"0123456789abcdef"});
+}
+
+TEST_CASE("layers that no schedule can train are refused on every worker before training", "[failure]") {
+  const TestModel writer = model_with<Writer>("writer");
+  check_refused(writer, two_stages(writer.graph), 2, {"layer 'writer' writes its parameter 'writer.weight'"});
+  const TestModel idle = model_with<Idle>("idle");
+  check_refused(idle, two_stages(idle.graph), 2, {"no gradient reaches parameter 'idle.spare'"});
 }
 
 TEST_CASE("workers that disagree are told on what", "[failure]") {
