@@ -7,6 +7,7 @@
 #include "emulated_device.h"
 
 namespace pipedream::bench {
+
 std::vector<int> least_warmup(int stages) {
   std::vector<int> warmup;
   for (int s = 0; s < stages; ++s) warmup.push_back(stages - 1 - s);

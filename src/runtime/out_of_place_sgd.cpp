@@ -10,14 +10,14 @@ torch::Tensor OutOfPlaceSgd::direction(const torch::optim::SGDOptions& options, 
   if (options.weight_decay() != 0) gradient = gradient.add(old, options.weight_decay());
   if (options.momentum() == 0) return gradient;
   auto& state = state_[parameter.unsafeGetTensorImpl()];
-  if (!state) {
-    state = std::make_unique<torch::optim::SGDParamState>();
-    static_cast<torch::optim::SGDParamState&>(*state).momentum_buffer(gradient.clone());
+  const bool first = !state;
+  if (first) state = std::make_unique<torch::optim::SGDParamState>();
+  torch::Tensor& buffer = static_cast<torch::optim::SGDParamState&>(*state).momentum_buffer();
+  if (first) {
+    buffer = gradient.clone();
   } else {
-    torch::Tensor& buffer = static_cast<torch::optim::SGDParamState&>(*state).momentum_buffer();
     buffer.mul_(options.momentum()).add_(gradient, 1 - options.dampening());
   }
-  const torch::Tensor& buffer = static_cast<torch::optim::SGDParamState&>(*state).momentum_buffer();
   return options.nesterov() ? gradient.add(buffer, options.momentum()) : buffer;
 }
 
