@@ -4,7 +4,7 @@
 // owner makes and closes it; nothing here is global and no destructor communicates or throws. Backends: in-process
 // (workers are threads of one process; run_in_threads) and MPI (mpi_communicator.h).
 //
-// Waiting: every wait spins briefly, then sleeps between tests. It throws CommunicationError when another worker has
+// Waiting: every wait spins briefly (longer where nobody else wants the core), then sleeps between tests. It throws CommunicationError when another worker has
 // called abort (with that worker's cause), and when no worker anywhere has made progress for the deadline; the message
 // then names the worker that waits and its status, the peer, and the last known status of every worker, and is what the
 // other workers are told.
@@ -88,8 +88,8 @@ class Communicator {
   virtual std::vector<std::string> all_gather(std::string_view bytes) = 0;
   void barrier() { all_gather(""); }
 
-  // Drives communication that needs the processor; cheap, called between layers. Throws what a wait throws when another
-  // worker has aborted.
+  // Drives communication that needs the processor; cheap, called before computing and between layers. Large transfers
+  // then go on by themselves until the next wait. Throws what a wait throws when another worker has aborted.
   virtual void progress() = 0;
   // This worker has done something: the deadline of every wait anywhere starts again.
   virtual void note_progress() = 0;

@@ -32,6 +32,11 @@ void shuffle(std::vector<std::int64_t>& order, std::uint64_t seed) {
   }
 }
 
+bool are_consecutive(const std::vector<std::int64_t>& rows) {
+  return std::adjacent_find(rows.begin(), rows.end(),
+                            [](std::int64_t row, std::int64_t next) { return next != row + 1; }) == rows.end();
+}
+
 }  // namespace
 
 TensorDataset::TensorDataset(std::map<std::string, torch::Tensor> tensors) : tensors_(std::move(tensors)) {
@@ -65,6 +70,10 @@ torch::Tensor TensorDataset::fetch(const std::string& name, const std::vector<st
     if (row < 0 || row >= size()) {
       throw ConfigError(fmt::format("TensorDataset: row {} of tensor '{}', which has {} rows", row, name, size()));
     }
+  }
+  if (!rows.empty() && are_consecutive(rows)) {
+    return found->second.narrow(0, rows.front(), static_cast<std::int64_t>(rows.size()))
+        .clone(at::MemoryFormat::Contiguous);
   }
   const torch::Tensor index =
       at::from_blob(const_cast<std::int64_t*>(rows.data()), {static_cast<std::int64_t>(rows.size())}, torch::kInt64);

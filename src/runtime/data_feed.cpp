@@ -1,12 +1,22 @@
 #include "runtime/data_feed.h"
 
+#include <algorithm>
+
 namespace pipedream::detail {
 namespace {
 
-// Microbatches fetched before they are asked for, and how many are left when fetching starts again: the thread wakes up
-// once for several of them, since it may share its core with the worker.
-constexpr std::size_t kAhead = 8;
-constexpr std::size_t kRefill = kAhead / 2;
+// Microbatches fetched before they are asked for: as many as have these bytes together, within these limits. Fetching
+// starts again when half of them are left, so that the thread, which may share its core with the worker, wakes up once
+// for several.
+constexpr std::size_t kAheadBytes = 64 << 20;
+constexpr std::size_t kLeastAhead = 2;
+constexpr std::size_t kMostAhead = 16;
+
+std::size_t count_ahead(const Tensors& microbatch) {
+  std::size_t bytes = 1;
+  for (const torch::Tensor& tensor : microbatch) bytes += tensor.nbytes();
+  return std::clamp(kAheadBytes / bytes, kLeastAhead, kMostAhead);
+}
 
 }  // namespace
 
@@ -33,7 +43,8 @@ void DataFeed::work() {
       const auto rows = sampler_.rows(k);
       for (const std::string& name : names_) tensors.push_back(data_.fetch(name, rows).to(device_));
       std::unique_lock lock(mutex_);
-      if (ready_.size() == kAhead) changed_.wait(lock, [this] { return stop_ || ready_.size() <= kRefill; });
+      ahead_ = count_ahead(tensors);
+      if (ready_.size() >= ahead_) changed_.wait(lock, [this] { return stop_ || ready_.size() <= ahead_ / 2; });
       if (stop_) return;
       ready_.push_back(std::move(tensors));
       const bool awaited = ready_.size() == 1;
@@ -54,7 +65,7 @@ Tensors DataFeed::next() {
   if (ready_.empty()) std::rethrow_exception(error_);
   Tensors tensors = std::move(ready_.front());
   ready_.pop_front();
-  const bool refill = ready_.size() == kRefill;
+  const bool refill = ready_.size() == ahead_ / 2;
   lock.unlock();
   if (refill) changed_.notify_all();
   return tensors;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -45,6 +46,7 @@ class DataFeed {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Tensors> ready_;
+  std::size_t ahead_ = 0;  // fetched before they are asked for
   std::exception_ptr error_;
   bool stop_ = false;
   std::thread thread_;

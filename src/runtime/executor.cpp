@@ -142,6 +142,7 @@ std::vector<Message> Executor::received(std::int64_t microbatch, const std::vect
 }
 
 void Executor::compute_forward(const Action& action, const SegmentRun& run) {
+  comm_.progress();
   const Tensors data = run.feed->next();
   auto outgoing = run.compute->forward(action, data, received(action.microbatch, earlier_));
   for (std::size_t l = 0; l < later_.size(); ++l) {
@@ -150,6 +151,7 @@ void Executor::compute_forward(const Action& action, const SegmentRun& run) {
 }
 
 void Executor::compute_backward(const Action& action, const SegmentRun& run) {
+  comm_.progress();
   auto outgoing = run.compute->backward(action, received(action.microbatch, later_));
   for (std::size_t l = 0; l < earlier_.size(); ++l) {
     if (!carries_gradients(earlier_[l])) continue;

@@ -2,13 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <thread>
+
 namespace pipedream::detail {
 
 namespace {
 
+// With others on the core, and without.
+constexpr std::chrono::microseconds kShortSpin{50};
+constexpr std::chrono::microseconds kLongSpin{1000};
+
+// Between two tests that far apart someone else had the core.
+constexpr std::chrono::microseconds kTestsApart{20};
+
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
+
+bool Spin::again() {
+  std::this_thread::yield();
+  const Clock::time_point now = Clock::now();
+  contended_ = contended_ || now - last_ > kTestsApart;
+  last_ = now;
+  return now - start_ < (contended_ ? kShortSpin : kLongSpin);
+}
 
 std::string to_string(const WaitedFor& waited_for) {
   std::string text(waited_for.what);

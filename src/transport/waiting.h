@@ -11,9 +11,21 @@ namespace pipedream::detail {
 
 using Clock = std::chrono::steady_clock;
 
-// A wait tests without pause for this long before it sleeps: longer than a small message takes, and short enough not to
-// steal the core from a worker that computes.
-inline constexpr std::chrono::microseconds kSpin{50};
+// How long a wait tests without sleeping: longer than a small message takes, and short enough not to steal the core
+// from a worker that computes. Where nobody else wants the core, spinning costs nobody anything, and goes on for
+// longer.
+class Spin {
+ public:
+  Spin() : start_(Clock::now()), last_(start_) {}
+
+  // Called after each test that failed: gives way to others, and says whether to test again at once.
+  bool again();
+
+ private:
+  Clock::time_point start_;
+  Clock::time_point last_;
+  bool contended_ = false;
+};
 
 inline constexpr std::chrono::seconds kDefaultDeadline{300};
 

@@ -75,6 +75,16 @@ TEST_CASE("a tensor data set fetches rows as copies", "[data]") {
   CHECK(torch::equal(data.fetch("y", {3}), torch::tensor({3}, torch::kInt64)));
 }
 
+TEST_CASE("consecutive rows are copies like any others", "[data]") {
+  const torch::Tensor x = torch::arange(12, torch::kFloat32).view({3, 4}).t();
+  const TensorDataset data({{"x", x}});
+  torch::Tensor rows = data.fetch("x", {1, 2});
+  CHECK(torch::equal(rows, torch::tensor({{1.F, 5.F, 9.F}, {2.F, 6.F, 10.F}})));
+  CHECK(rows.strides() == data.fetch("x", {2, 1}).strides());
+  rows.zero_();
+  CHECK(x[1][0].item<float>() == 1.F);
+}
+
 TEST_CASE("a tensor data set names what does not fit", "[data]") {
   CHECK_THROWS_WITH(TensorDataset({{"x", torch::zeros({4, 3})}, {"y", torch::zeros({5})}}),
                     Contains("'x' has 4 rows") && Contains("'y' has 5"));

@@ -130,6 +130,23 @@ TEST_CASE("messages of one channel may grow and shrink") {
   CHECK(ends == all_well(2));
 }
 
+TEST_CASE("payloads of any length are told from what is said of other messages") {
+  const auto ends = launch(2, [](Communicator& communicator) {
+    std::vector<Message> messages;
+    // Each size twice: as a change, and as expected. What is said of one tensor has a length among these.
+    for (std::int64_t size = 0; size < 300; ++size) {
+      messages.push_back({{numbers({size}, at::kByte, double(size))}, 1});
+      messages.push_back({{numbers({size}, at::kByte, double(size) + 1)}, 1});
+      messages.push_back({{numbers({size}, at::kByte, double(size) + 2)}, 2});
+    }
+    pass(communicator, messages, {.tensors = 1, .slots = 1}, [](const Message& sent, const Message& received) {
+      check_same(sent, received);
+      expect(received.weight == sent.weight, "the weight as it was sent");
+    });
+  });
+  CHECK(ends == all_well(2));
+}
+
 TEST_CASE("what was received is not shared with the sender nor with later messages") {
   const auto ends = launch(2, [](Communicator& communicator) {
     constexpr int count = 6;

@@ -1,7 +1,6 @@
 #include "transport/in_process/communicator.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "pipedream/error.h"
@@ -64,13 +63,12 @@ void InProcessCommunicator::abort(const std::string& cause) noexcept {
 }
 
 bool InProcessCommunicator::spin_until(const std::function<bool()>& ready) {
-  const Clock::time_point end = Clock::now() + kSpin;
+  Spin spin;
   do {
     world_->throw_if_aborted();
     for (Advancing* reduction : reductions_) reduction->advance();
     if (ready()) return true;
-    std::this_thread::yield();
-  } while (Clock::now() < end);
+  } while (spin.again());
   return false;
 }
 

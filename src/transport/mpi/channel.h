@@ -1,12 +1,15 @@
-// Channels over MPI. A message is a header and, per tensor, a payload straight from and to the tensor's storage.
+// Channels over MPI. Payloads travel straight from and to the tensors' storages.
 //
-// A payload's receive is posted ahead, at the size that the tensor had in the message before in the same slot (0 for
-// the first): both ends know it. A payload that fits travels there; a larger one travels as a second message, whose
-// receive is posted when the header has said its size, and nothing travels in the first.
+// Both ends remember the latest message of each slot and expect the next one to be like it: same tensors, same weight.
+// Receives for its payloads are posted ahead. The first tensor with a payload is the lead. A message as expected is its
+// payloads and nothing else. Of any other the lead's receive gets a header instead, told from a payload by its length;
+// the other receives get nothing, and the payloads travel as second messages, whose receives are posted when the header
+// has said their sizes.
 #pragma once
 
 #include <torch/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,7 +27,18 @@ namespace pipedream::detail {
 // Tags of one channel.
 struct ChannelTags {
   ChannelTags(const Engine& engine, int id, const std::string& name);
-  int header, ahead, second;
+  int lead, ahead, second;
+};
+
+// What both ends expect of the next message in a slot; nothing but a header at first.
+struct Expected {
+  explicit Expected(int tensors) : bytes(static_cast<std::size_t>(tensors)), lead(bytes.size()) {}
+  void find_lead();
+  std::int64_t lead_bytes() const { return lead < bytes.size() ? bytes[lead] : 0; }
+  std::int64_t total() const;
+
+  std::vector<std::int64_t> bytes;  // of each payload
+  std::size_t lead;                 // bytes.size() if there is no payload
 };
 
 class MpiSendChannel final : public SendChannel {
@@ -36,14 +50,17 @@ class MpiSendChannel final : public SendChannel {
 
  private:
   struct Slot {
+    explicit Slot(int tensors) : expected(tensors) {}
     Message message;
-    std::vector<char> header;
-    std::vector<std::int64_t> bytes;  // per tensor, in the latest message of this slot
+    std::vector<char> header;  // of the latest message
+    Expected expected;
     Requests requests;
-    bool large = false;
+    Load load;
   };
   Slot& at(std::int64_t index) { return slots_[static_cast<std::size_t>(index) % slots_.size()]; }
-  void start(Slot& slot, std::size_t header_bytes);
+  void start(Slot& slot, std::int64_t index);
+  void send_expected(Slot& slot);
+  void send_other(Slot& slot);
 
   Engine& engine_;
   const int peer_;
@@ -51,6 +68,8 @@ class MpiSendChannel final : public SendChannel {
   const ChannelOptions options_;
   Ledger ledger_;
   const ChannelTags tags_;
+  const std::int64_t room_;  // of a header
+  std::vector<char> next_header_;
   std::vector<Slot> slots_;
 };
 
@@ -63,26 +82,24 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
   void advance() override;
 
  private:
-  struct Payload {
-    std::int64_t capacity = 0;  // bytes in the latest message of this slot
-    c10::DataPtr ahead;
-    c10::DataPtr second;
-  };
   struct Slot {
-    std::vector<char> room;
-    Header header;
-    std::vector<Payload> payloads;
-    Requests header_request;
-    Requests requests;
-    bool header_read = false;
+    Slot(int tensors, std::int64_t room)
+        : header_room(static_cast<std::size_t>(room)), payloads(static_cast<std::size_t>(tensors)), expected(tensors) {}
+    std::vector<char> header_room;  // where no lead is expected
+    Header header;                  // of the latest message
+    std::vector<c10::DataPtr> payloads;
+    std::vector<c10::DataPtr> unused;  // still known to MPI
+    Expected expected;
+    Requests lead;
+    Requests others;
+    std::int64_t lead_received = 0;  // bytes
+    bool lead_come = false;
     bool complete = false;
-    int expected = 0;  // what it adds to the counts of large transfers
-    int moving = 0;
+    Load load;
   };
   Slot& at(std::int64_t index) { return slots_[static_cast<std::size_t>(index) % slots_.size()]; }
   bool advance(Slot& slot, std::int64_t index);
-  void receive_second(Slot& slot);
-  void count(Slot& slot, int moving, int expected);
+  void receive_second(Slot& slot, std::int64_t index);
   Message take(Slot& slot);
 
   Engine& engine_;
@@ -91,6 +108,7 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
   const ChannelOptions options_;
   Ledger ledger_;
   const ChannelTags tags_;
+  const std::int64_t room_;  // of a header
   std::vector<Slot> slots_;
   const std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>();
 };

@@ -64,8 +64,7 @@ void ControlPlane::poll() {
     hear(*incoming_, status.MPI_SOURCE);
     listen();
   }
-  const Clock::time_point now = Clock::now();
-  if (now - last_told_ >= interval()) tell_progress(now);
+  if (is_time_to_tell()) tell_progress();
 }
 
 void ControlPlane::hear(const News& news, int from) {
@@ -95,8 +94,8 @@ void ControlPlane::tell(Peer& peer, int rank, Kind kind, const std::string& text
   peer.sends.send(&news, bytes, bytes, bytes, rank, kTag, comm_);
 }
 
-void ControlPlane::tell_progress(Clock::time_point now) {
-  last_told_ = now;
+void ControlPlane::tell_progress() {
+  last_told_ = Clock::now();
   Peer& self = workers_[static_cast<std::size_t>(rank_)];
   self.status = status_ ? status_().substr(0, kLongestStatus) : "running";
   if (self.progress == told_progress_ && self.status == told_status_) return;

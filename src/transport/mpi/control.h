@@ -38,6 +38,7 @@ class ControlPlane {
 
   // With the lock: hears the news, and tells its own when it is time.
   void poll();
+  bool is_time_to_tell() const { return Clock::now() - last_told_ >= interval(); }
   // With the lock: tells all others, unless someone has given up before.
   void abort(const std::string& cause);
 
@@ -67,7 +68,7 @@ class ControlPlane {
   void listen();
   void hear(const News& news, int from);
   void tell(Peer& peer, int rank, Kind kind, const std::string& text);
-  void tell_progress(Clock::time_point now);
+  void tell_progress();
 
   MPI_Comm comm_;
   int rank_ = 0;

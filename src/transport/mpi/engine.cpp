@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include "pipedream/error.h"
 #include "transport/mpi/helper.h"
@@ -13,11 +14,9 @@ namespace pipedream::detail {
 
 namespace {
 
-// Tests between two looks at the clock and at everything else while a wait spins.
-constexpr int kTestsPerLook = 8;
-
-// What is on its way is here within this time, up to a few MiB on one machine.
-constexpr std::chrono::microseconds kSpinMoving{500};
+// Tests between two looks at the clock and at everything else while a wait spins: some microseconds, against which
+// giving way to others is little.
+constexpr int kTestsPerLook = 32;
 
 // A wait that has spun long enough pauses between tests, for a part of the time that it has waited: what it waits for
 // is found late by that part at most, and long waits leave the processor to workers that compute.
@@ -27,8 +26,8 @@ constexpr std::chrono::microseconds kLongestPause{200};
 
 // Says for as long as it lives that the worker waits.
 struct Waiting {
-  explicit Waiting(std::atomic<bool>& waiting) : flag(waiting) { flag.store(true, std::memory_order_relaxed); }
-  ~Waiting() { flag.store(false, std::memory_order_relaxed); }
+  explicit Waiting(std::atomic<bool>& waiting) : flag(waiting) { flag.store(true); }
+  ~Waiting() { flag.store(false); }
   std::atomic<bool>& flag;
 };
 
@@ -46,6 +45,10 @@ bool may_help() {
   return provided >= MPI_THREAD_SERIALIZED;
 }
 
+// Most networks have delivered a message of this size when its post returns.
+constexpr std::int64_t kSmallBytes = 64 * 1024;
+constexpr std::int64_t kLargeBytes = 256 * 1024;
+
 MPI_Comm checked(MPI_Comm parent, const MpiOptions& options) {
   if (parent == MPI_COMM_NULL) throw ConfigError("make_mpi_communicator: MPI_COMM_NULL");
   if (options.part_bytes < 1 || options.part_bytes > std::numeric_limits<int>::max()) {
@@ -57,6 +60,14 @@ MPI_Comm checked(MPI_Comm parent, const MpiOptions& options) {
 
 }  // namespace
 
+Load load_of_transfer(std::int64_t bytes) {
+  return {.driven = bytes > kSmallBytes ? 1 : 0, .large_moving = bytes >= kLargeBytes ? 1 : 0, .large_expected = 0};
+}
+
+Load load_of_receive(std::int64_t bytes) {
+  return {.driven = bytes > kSmallBytes ? 1 : 0, .large_moving = 0, .large_expected = bytes >= kLargeBytes ? 1 : 0};
+}
+
 Engine::Engine(MPI_Comm parent, const MpiOptions& options)
     : messages(duplicate(checked(parent, options))),
       sums(duplicate(parent)),
@@ -65,7 +76,7 @@ Engine::Engine(MPI_Comm parent, const MpiOptions& options)
       part_bytes(options.part_bytes),
       largest_tag_(largest_tag(messages)) {
   if (options.helper_thread && control.size() > 1 && may_help()) {
-    helper_ = std::make_unique<Helper>([this] { advance_for_helper(); });
+    helper_ = std::make_unique<Helper>([this] { return advance_for_helper(); });
   }
 }
 
@@ -89,8 +100,12 @@ void Engine::dismiss(Advancing& operation) {
   std::erase(operations_, &operation);
 }
 
-void Engine::count_large(int moving, int expected) {
-  if (helper_) helper_->count(moving, expected);
+void Engine::set_load(Load& mine, Load now) {
+  const Load before = std::exchange(mine, now);
+  driven_ += now.driven - before.driven;
+  if (helper_) {
+    helper_->count(now.large_moving - before.large_moving, now.large_expected - before.large_expected);
+  }
 }
 
 void Engine::advance_all() {
@@ -98,10 +113,11 @@ void Engine::advance_all() {
 }
 
 // A worker that waits tests by itself.
-void Engine::advance_for_helper() noexcept {
-  if (waiting_.load(std::memory_order_relaxed)) return;
+bool Engine::advance_for_helper() noexcept {
+  if (waiting_.load()) return false;
   const MpiLock lock(mpi_mutex(), std::try_to_lock);
-  if (!lock.owns_lock() || helper_failure_) return;
+  if (!lock.owns_lock()) return true;
+  if (helper_failure_) return false;
   try {
     // Any call that looks for messages makes MPI work on all of them, sends too.
     int found = 0;
@@ -110,6 +126,7 @@ void Engine::advance_for_helper() noexcept {
   } catch (...) {
     helper_failure_ = std::current_exception();
   }
+  return true;
 }
 
 void Engine::throw_if_failed() {
@@ -117,11 +134,15 @@ void Engine::throw_if_failed() {
   if (control.failure()) throw CommunicationError(*control.failure());
 }
 
+// MPI is left alone where it has nothing to do: a call without result may give the core away (mpi_yield_when_idle).
 void Engine::progress() {
+  if (helper_) helper_->rouse();
   const MpiLock lock(mpi_mutex());
-  control.poll();
+  if (driven_ > 0 || control.is_time_to_tell()) {
+    control.poll();
+    advance_all();
+  }
   throw_if_failed();
-  advance_all();
 }
 
 void Engine::abort(const std::string& cause) noexcept {
@@ -133,50 +154,37 @@ void Engine::abort(const std::string& cause) noexcept {
   }
 }
 
-// Spins until something moves, and that for long enough once.
-bool Engine::spin_until(const std::function<bool()>& ready, Clock::duration spin, const bool* moving) {
-  Clock::time_point end = Clock::now() + spin;
-  do {
-    for (int i = 0; i < kTestsPerLook; ++i) {
-      const MpiLock lock(mpi_mutex());
-      if (ready()) return true;
-    }
-    {
-      const MpiLock lock(mpi_mutex());
-      control.poll();
-      throw_if_failed();
-      advance_all();
-      if (moving != nullptr && *moving) {
-        end = std::max(end, Clock::now() + kSpinMoving);
-        moving = nullptr;
-      }
-    }
-    std::this_thread::yield();
-  } while (Clock::now() < end);
+// Whether `ready` says so within some tests; sees to everything else then.
+bool Engine::look(const std::function<bool()>& ready, int tests) {
+  for (int i = 0; i < tests; ++i) {
+    const MpiLock lock(mpi_mutex());
+    if (ready()) return true;
+  }
+  const MpiLock lock(mpi_mutex());
+  control.poll();
+  throw_if_failed();
+  advance_all();
   return false;
 }
 
-void Engine::wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for, const bool* moving) {
+void Engine::wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for) {
   const Waiting waiting(waiting_);
-  if (spin_until(ready, kSpin, moving)) return control.note_progress();
+  Spin spin;
+  while (!look(ready, kTestsPerLook)) {
+    if (!spin.again()) {
+      sleep_until(ready, waited_for);
+      break;
+    }
+  }
+  control.note_progress();
+}
+
+void Engine::sleep_until(const std::function<bool()>& ready, const WaitedFor& waited_for) {
   const Clock::time_point start = Clock::now();
-  while (true) {
-    bool moves = false;
-    {
-      const MpiLock lock(mpi_mutex());
-      if (ready()) return control.note_progress();
-      control.poll();
-      throw_if_failed();
-      advance_all();
-      moves = moving != nullptr && *moving;
-    }
-    if (moves) {
-      moving = nullptr;
-      if (spin_until(ready, kSpinMoving, nullptr)) return control.note_progress();
-    }
-    const Clock::time_point now = Clock::now();
-    if (now >= control.deadline_from(start)) give_up(waited_for, now - start);
-    std::this_thread::sleep_for(std::clamp<Clock::duration>((now - start) / kPausePart, kShortestPause, kLongestPause));
+  while (!look(ready, 1)) {
+    const Clock::duration waited = Clock::now() - start;
+    if (start + waited >= control.deadline_from(start)) give_up(waited_for, waited);
+    std::this_thread::sleep_for(std::clamp<Clock::duration>(waited / kPausePart, kShortestPause, kLongestPause));
   }
 }
 

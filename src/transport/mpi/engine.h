@@ -21,8 +21,15 @@ namespace pipedream::detail {
 
 class Helper;
 
-// Smaller transfers need no help: MPI has them done when they are posted, or they are short.
-inline constexpr std::int64_t kLargeBytes = 256 * 1024;
+// What one operation adds to the work that MPI has after a post: small messages are done then, or take next to no time
+// in their wait; others go on when the worker drives communication between layers; large ones while a layer computes.
+struct Load {
+  int driven = 0;
+  int large_moving = 0;
+  int large_expected = 0;
+};
+Load load_of_transfer(std::int64_t bytes);  // that has begun, or may have
+Load load_of_receive(std::int64_t bytes);   // posted ahead
 
 class Engine {
  public:
@@ -40,9 +47,8 @@ class Engine {
   // The tag of one of the `kinds` kinds of messages of a channel or group. ConfigError beyond MPI's largest tag.
   int tag(int id, int kinds, int kind, const std::string& name) const;
 
-  // Returns when `ready` does, which counts as progress. `ready` is called with the lock held. *moving, if given, says
-  // that what is waited for is on its way: it is worth more spinning.
-  void wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for, const bool* moving = nullptr);
+  // Returns when `ready` does, which counts as progress. `ready` is called with the lock held.
+  void wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for);
   void progress();
   void abort(const std::string& cause) noexcept;
 
@@ -50,18 +56,21 @@ class Engine {
   void enlist(Advancing& operation);
   void dismiss(Advancing& operation);
 
-  // Changes the counts of large transfers that should go on while the worker computes (helper.h).
-  void count_large(int moving, int expected);
-  // For the helper; never throws, the worker hears of a failure at its next wait.
-  void advance_for_helper() noexcept;
+  // With the lock: changes what an operation adds to the load.
+  void set_load(Load& mine, Load now);
+  // For the helper: returns false if the worker needs none. Never throws, the worker hears of a failure at its next
+  // wait.
+  bool advance_for_helper() noexcept;
 
  private:
   void advance_all();
   void throw_if_failed();
-  bool spin_until(const std::function<bool()>& ready, Clock::duration spin, const bool* moving);
+  bool look(const std::function<bool()>& ready, int tests);
+  void sleep_until(const std::function<bool()>& ready, const WaitedFor& waited_for);
   [[noreturn]] void give_up(const WaitedFor& waited_for, Clock::duration waited);
 
   int largest_tag_ = 0;
+  int driven_ = 0;  // operations to be driven
   std::vector<Advancing*> operations_;
   std::exception_ptr helper_failure_;
   std::atomic<bool> waiting_{false};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "pipedream/error.h"
@@ -29,9 +30,9 @@ struct FramePart {
 };
 
 template <typename T>
-void put(char*& to, const T* values, std::size_t count) {
-  std::memcpy(to, values, count * sizeof(T));
-  to += count * sizeof(T);
+void put(std::vector<char>& to, const T* values, std::size_t count) {
+  const auto* bytes = reinterpret_cast<const char*>(values);
+  to.insert(to.end(), bytes, bytes + count * sizeof(T));
 }
 
 template <typename T>
@@ -58,7 +59,7 @@ void read_frame(const char*& from, TensorFrame& frame) {
 
 std::size_t header_room(int tensors) {
   return sizeof(FixedPart) +
-         static_cast<std::size_t>(tensors) * (sizeof(FramePart) + 2 * kMostDimensions * sizeof(std::int64_t));
+         static_cast<std::size_t>(tensors) * (sizeof(FramePart) + 2 * kMostDimensions * sizeof(std::int64_t)) + 1;
 }
 
 void check_dimensions(const at::Tensor& tensor, const std::string& name) {
@@ -68,8 +69,8 @@ void check_dimensions(const at::Tensor& tensor, const std::string& name) {
   }
 }
 
-std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, char* to) {
-  char* const begin = to;
+void write_header(const Message& message, std::int64_t index, ChannelOptions options, std::vector<char>& to) {
+  to.clear();
   const FixedPart fixed{index, message.weight, options.tensors, options.slots};
   put(to, &fixed, 1);
   for (const at::Tensor& tensor : message.tensors) {
@@ -84,7 +85,13 @@ std::size_t write_header(const Message& message, std::int64_t index, ChannelOpti
     put(to, tensor.sizes().data(), tensor.sizes().size());
     put(to, tensor.strides().data(), tensor.strides().size());
   }
-  return static_cast<std::size_t>(to - begin);
+  to.push_back(0);
+}
+
+bool same_but_index(const std::vector<char>& one, const std::vector<char>& other) {
+  constexpr auto after_index = offsetof(FixedPart, weight);
+  return one.size() == other.size() && !one.empty() &&
+         std::memcmp(one.data() + after_index, other.data() + after_index, one.size() - after_index) == 0;
 }
 
 void read_header(const char* from, std::int64_t index, ChannelOptions options, const std::string& name,

@@ -1,6 +1,7 @@
 // What is said of a message before its payload: the tensors' kinds, shapes and strides, and the weight.
 //
-// Its room is fixed, so that its receive can be posted ahead; only what is used of it is sent.
+// Its room is fixed, so that its receive can be posted ahead; only what is used of it is sent, and nothing of it where
+// the message is like the one before (channel.h).
 #pragma once
 
 #include <torch/types.h>
@@ -27,14 +28,17 @@ struct Header {
   std::vector<TensorFrame> tensors;
 };
 
-// Bytes of the largest header of such a channel.
+// Bytes of the largest header of such a channel, the spare one included.
 std::size_t header_room(int tensors);
 
 // ConfigError for more dimensions than a header has room for.
 void check_dimensions(const at::Tensor& tensor, const std::string& name);
 
-// Writes the header of a message of dense tensors to `to`, which has header_room, and returns the bytes used.
-std::size_t write_header(const Message& message, std::int64_t index, ChannelOptions options, char* to);
+// Makes `to` the header of a message of dense tensors, and one spare byte: it may be sent with or without.
+void write_header(const Message& message, std::int64_t index, ChannelOptions options, std::vector<char>& to);
+
+// Whether two headers differ in nothing but the index.
+bool same_but_index(const std::vector<char>& one, const std::vector<char>& other);
 
 // Reads into `header`, whose memory is used again. Throws ConfigError if the other end was opened with other options,
 // CommunicationError if it is not the header of message `index`.

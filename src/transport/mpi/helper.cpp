@@ -11,12 +11,9 @@ namespace {
 constexpr std::chrono::microseconds kPauseMoving{150};
 constexpr std::chrono::microseconds kPauseExpected{1000};
 
-// Looks without any transfer before the thread waits to be woken.
-constexpr int kIdleLooks = 50;
-
 }  // namespace
 
-Helper::Helper(std::function<void()> advance)
+Helper::Helper(std::function<bool()> advance)
     : advance_(std::move(advance)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Helper::~Helper() {
@@ -24,12 +21,17 @@ Helper::~Helper() {
   thread_.join();
 }
 
-// The counts and `parked_` are sequentially consistent: either the thread sees the count before it parks, or the worker
-// sees that it has parked.
 void Helper::count(int moving, int expected) {
   if (moving != 0) moving_.fetch_add(moving);
   if (expected != 0) expected_.fetch_add(expected);
-  if (!parked_.load() || idle()) return;
+}
+
+// All atomics here are sequentially consistent: either the thread sees `roused_` before it parks, or the worker sees
+// that it has parked.
+void Helper::rouse() {
+  if (idle()) return;
+  roused_.store(true);
+  if (!parked_.load()) return;
   const std::lock_guard lock(mutex_);
   woken_.notify_one();
 }
@@ -37,20 +39,19 @@ void Helper::count(int moving, int expected) {
 void Helper::park(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   parked_.store(true);
-  woken_.wait(lock, stop, [this] { return !idle(); });
+  woken_.wait(lock, stop, [this] { return roused_.load(); });
   parked_.store(false);
 }
 
+// `roused_` is taken back before the look, so that no call of rouse after the look is lost.
 void Helper::run(const std::stop_token& stop) {
-  int idle_looks = 0;
   while (!stop.stop_requested()) {
-    idle_looks = idle() ? idle_looks + 1 : 0;
-    if (idle_looks > kIdleLooks) {
+    roused_.store(false);
+    if (idle() || !advance_()) {
       park(stop);
-      continue;
+    } else {
+      std::this_thread::sleep_for(moving_.load() > 0 ? kPauseMoving : kPauseExpected);
     }
-    if (idle_looks == 0) advance_();
-    std::this_thread::sleep_for(moving_.load() > 0 ? kPauseMoving : kPauseExpected);
   }
 }
 

@@ -1,6 +1,7 @@
 #include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "transport/mpi/channel.h"
@@ -9,9 +10,9 @@ namespace pipedream::detail {
 
 namespace {
 
-// A tensor on that memory, without a copy. `capacity` is what was allocated.
-at::Tensor make_tensor(const TensorFrame& frame, c10::DataPtr data, std::int64_t capacity) {
-  c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<std::size_t>(capacity), std::move(data),
+// A tensor on that memory, without a copy.
+at::Tensor make_tensor(const TensorFrame& frame, c10::DataPtr data) {
+  c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<std::size_t>(frame.bytes), std::move(data),
                        c10::GetCPUAllocator(), /*resizable=*/true);
   at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(
       std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU), c10::scalarTypeToTypeMeta(frame.dtype));
@@ -28,12 +29,10 @@ MpiReceiveChannel::MpiReceiveChannel(Engine& engine, int peer, int id, ChannelOp
       options_(options),
       ledger_(channel_name(peer, engine.control.rank(), id), options.slots),
       tags_(engine, id, ledger_.name()),
-      slots_(static_cast<std::size_t>(options.slots)) {
+      room_(static_cast<std::int64_t>(header_room(options.tensors))) {
   engine.receives.open(peer, id, ledger_.name());
-  for (Slot& slot : slots_) {
-    slot.room.resize(header_room(options.tensors));
-    slot.payloads.resize(static_cast<std::size_t>(options.tensors));
-  }
+  slots_.reserve(static_cast<std::size_t>(options.slots));
+  for (int i = 0; i < options.slots; ++i) slots_.emplace_back(options.tensors, room_);
   engine.enlist(*this);
 }
 
@@ -43,39 +42,38 @@ MpiReceiveChannel::~MpiReceiveChannel() {
   pool_->close();
   const MpiLock lock(mpi_mutex());
   for (Slot& slot : slots_) {
-    count(slot, 0, 0);
-    const bool header_done = slot.header_request.cancel_receives();
-    const bool payloads_done = slot.requests.cancel_receives();
-    if (header_done && payloads_done) continue;
-    leak(std::move(slot.room));
+    engine_.set_load(slot.load, {});
+    const bool lead_done = slot.lead.cancel_receives();
+    const bool others_done = slot.others.cancel_receives();
+    if (lead_done && others_done) continue;
+    leak(std::move(slot.header_room));
     leak(std::move(slot.payloads));
+    leak(std::move(slot.unused));
   }
 }
 
 void MpiReceiveChannel::post() {
   const MpiLock lock(mpi_mutex());
   Slot& slot = at(ledger_.post());
-  slot.header_read = false;
+  slot.lead_received = 0;
+  slot.lead_come = false;
   slot.complete = false;
-  const auto room = static_cast<std::int64_t>(slot.room.size());
-  slot.header_request.receive(slot.room.data(), room, room, peer_, tags_.header, engine_.messages);
-  std::int64_t total = 0;
-  for (Payload& payload : slot.payloads) {
-    if (payload.capacity == 0) continue;
-    payload.ahead = pool_->allocate(payload.capacity);
-    slot.requests.receive(payload.ahead.get(), payload.capacity, engine_.part_bytes, peer_, tags_.ahead,
-                          engine_.messages);
-    total += payload.capacity;
+  const Expected& expected = slot.expected;
+  char* to = slot.header_room.data();
+  for (std::size_t i = expected.lead; i < expected.bytes.size(); ++i) {
+    if (expected.bytes[i] == 0) continue;
+    const bool leads = i == expected.lead;
+    slot.payloads[i] = pool_->allocate(leads ? std::max(expected.bytes[i], room_) : expected.bytes[i]);
+    if (leads) {
+      to = static_cast<char*>(slot.payloads[i].get());
+      continue;
+    }
+    slot.others.receive(slot.payloads[i].get(), expected.bytes[i], engine_.part_bytes, peer_, tags_.ahead,
+                        engine_.messages);
   }
-  if (total >= kLargeBytes) count(slot, 0, 1);
-}
-
-// Sets what the slot adds to the counts.
-void MpiReceiveChannel::count(Slot& slot, int moving, int expected) {
-  if (moving == slot.moving && expected == slot.expected) return;
-  engine_.count_large(moving - slot.moving, expected - slot.expected);
-  slot.moving = moving;
-  slot.expected = expected;
+  slot.lead.receive(to, std::max(expected.lead_bytes(), room_), engine_.part_bytes, peer_, tags_.lead,
+                    engine_.messages);
+  engine_.set_load(slot.load, load_of_receive(expected.total()));
 }
 
 void MpiReceiveChannel::advance() {
@@ -85,31 +83,34 @@ void MpiReceiveChannel::advance() {
   }
 }
 
-// Returns whether the header has come.
+// Returns whether the lead has come.
 bool MpiReceiveChannel::advance(Slot& slot, std::int64_t index) {
   if (slot.complete) return true;
-  if (!slot.header_read) {
-    if (!slot.header_request.test()) return false;
-    read_header(slot.room.data(), index, options_, ledger_.name(), slot.header);
-    slot.header_read = true;
-    receive_second(slot);
+  if (!slot.lead_come) {
+    if (!slot.lead.test(&slot.lead_received)) return false;
+    slot.lead_come = true;
+    if (slot.lead_received != slot.expected.lead_bytes()) receive_second(slot, index);
   }
-  slot.complete = slot.requests.test();
-  if (slot.complete) count(slot, 0, 0);
+  slot.complete = slot.others.test();
+  if (slot.complete) engine_.set_load(slot.load, {});
   return true;
 }
 
-void MpiReceiveChannel::receive_second(Slot& slot) {
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < slot.payloads.size(); ++i) {
-    Payload& payload = slot.payloads[i];
-    const std::int64_t bytes = slot.header.tensors[i].bytes;
-    total += bytes;
-    if (bytes <= payload.capacity) continue;
-    payload.second = pool_->allocate(bytes);
-    slot.requests.receive(payload.second.get(), bytes, engine_.part_bytes, peer_, tags_.second, engine_.messages);
+// A header has come where the lead's payload was expected.
+void MpiReceiveChannel::receive_second(Slot& slot, std::int64_t index) {
+  Expected& expected = slot.expected;
+  const bool in_payload = expected.lead < expected.bytes.size();
+  const void* header = in_payload ? slot.payloads[expected.lead].get() : slot.header_room.data();
+  read_header(static_cast<const char*>(header), index, options_, ledger_.name(), slot.header);
+  for (std::size_t i = 0; i < expected.bytes.size(); ++i) {
+    const std::int64_t bytes = expected.bytes[i] = slot.header.tensors[i].bytes;
+    slot.unused.push_back(std::move(slot.payloads[i]));
+    if (bytes == 0) continue;
+    slot.payloads[i] = pool_->allocate(bytes);
+    slot.others.receive(slot.payloads[i].get(), bytes, engine_.part_bytes, peer_, tags_.second, engine_.messages);
   }
-  count(slot, total >= kLargeBytes ? 1 : 0, 0);
+  expected.find_lead();
+  engine_.set_load(slot.load, load_of_transfer(expected.total()));
 }
 
 Message MpiReceiveChannel::wait() {
@@ -122,26 +123,20 @@ Message MpiReceiveChannel::wait() {
         if (slot.complete) ledger_.finish();
         return slot.complete;
       },
-      {.what = "message", .peer = peer_, .id = id_, .index = index}, &slot.header_read);
+      {.what = "message", .peer = peer_, .id = id_, .index = index});
   return take(slot);
 }
 
 Message MpiReceiveChannel::take(Slot& slot) {
+  slot.unused.clear();
   Message message;
   message.weight = slot.header.weight;
   message.tensors.resize(slot.payloads.size());
   for (std::size_t i = 0; i < slot.payloads.size(); ++i) {
-    Payload& payload = slot.payloads[i];
     const TensorFrame& frame = slot.header.tensors[i];
-    const std::int64_t capacity = std::exchange(payload.capacity, frame.bytes);
-    c10::DataPtr ahead = std::move(payload.ahead);
-    c10::DataPtr second = std::move(payload.second);
+    c10::DataPtr payload = std::move(slot.payloads[i]);
     if (!frame.defined) continue;
-    if (frame.bytes > capacity) {
-      message.tensors[i] = make_tensor(frame, std::move(second), frame.bytes);
-    } else {
-      message.tensors[i] = make_tensor(frame, ahead ? std::move(ahead) : pool_->allocate(0), capacity);
-    }
+    message.tensors[i] = make_tensor(frame, frame.bytes > 0 ? std::move(payload) : pool_->allocate(0));
   }
   return message;
 }

@@ -44,7 +44,7 @@ MpiReduceGroup::~MpiReduceGroup() {
 }
 
 void MpiReduceGroup::give_up(Round& round) noexcept {
-  if (round.large) engine_.count_large(-1, 0);
+  engine_.set_load(round.load, {});
   bool idle = round.offer_receives.cancel_receives();
   idle = round.offer_sends.abandon_sends() && idle;
   for (Segment& segment : round.segments) {
@@ -83,8 +83,9 @@ void MpiReduceGroup::post(torch::Tensor buffer, double weight, std::vector<bool>
   round.mine = {place_, buffer.numel(), buffer.scalar_type(), std::move(present)};
   round.weights.resize(members_.size());
   round.weights[static_cast<std::size_t>(place_)] = weight;
-  round.large = count() > 1 && static_cast<std::int64_t>(buffer.nbytes()) >= kLargeBytes;
-  if (round.large) engine_.count_large(1, 0);
+  Load load = load_of_transfer(static_cast<std::int64_t>(buffer.nbytes()));
+  load.driven = 1;  // it has several steps, whatever its size
+  if (count() > 1) engine_.set_load(round.load, load);
   exchange_offers(round, weight);
   advance(round);
 }
@@ -149,7 +150,7 @@ void MpiReduceGroup::advance(Round& round) {
     }
   }
   round.done = round.segments.empty() && round.offer_sends.test();
-  if (round.done && std::exchange(round.large, false)) engine_.count_large(-1, 0);
+  if (round.done) engine_.set_load(round.load, {});
 }
 
 // Returns whether the next segment may be summed: sums are sent in the order of the segments.
@@ -216,7 +217,7 @@ double MpiReduceGroup::wait() {
         advance(round);
         return round.done;
       },
-      {.what = "reduction", .id = id_, .index = index}, &round.agreed);
+      {.what = "reduction", .id = id_, .index = index});
   const double weight = sum_weights(round.weights, round.mine.present);
   ledger_.finish();
   const MpiLock lock(mpi_mutex());

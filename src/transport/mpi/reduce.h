@@ -47,7 +47,7 @@ class MpiReduceGroup final : public ReduceGroup, public Advancing {
     bool agreed = false;
     std::int64_t started = 0;  // elements in segments that have started
     std::deque<Segment> segments;
-    bool large = false;
+    Load load;
     bool done = false;
   };
 

@@ -37,12 +37,17 @@ void Requests::receive(void* data, std::int64_t capacity, std::int64_t part_byte
   }
 }
 
-bool Requests::test() {
+bool Requests::test(std::int64_t* received) {
   while (complete_ < requests_.size()) {
     int flag = 0;
-    check_mpi(MPI_Test(&requests_[complete_], &flag, MPI_STATUS_IGNORE), "MPI_Test");
+    MPI_Status status;
+    check_mpi(MPI_Test(&requests_[complete_], &flag, &status), "MPI_Test");
     if (flag == 0) return false;
     ++complete_;
+    if (received == nullptr) continue;
+    int bytes = 0;
+    check_mpi(MPI_Get_count(&status, MPI_BYTE, &bytes), "MPI_Get_count");
+    *received += bytes;
   }
   forget();
   return true;

@@ -22,8 +22,9 @@ class Requests {
             MPI_Comm comm);
   void receive(void* data, std::int64_t capacity, std::int64_t part_bytes, int peer, int tag, MPI_Comm comm);
 
-  // Are all complete? Forgets them then. Throws CommunicationError.
-  bool test();
+  // Are all complete? Forgets them then. `received`, if given, grows by the bytes of receives as they complete. Throws
+  // CommunicationError.
+  bool test(std::int64_t* received = nullptr);
   bool empty() const { return requests_.empty(); }
 
   // Gives up: receives that have not begun are cancelled. Returns false if some transfer goes on; its memory must then

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "pipedream/error.h"
@@ -9,7 +11,14 @@
 namespace pipedream::detail {
 
 ChannelTags::ChannelTags(const Engine& engine, int id, const std::string& name)
-    : header(engine.tag(id, 3, 0, name)), ahead(engine.tag(id, 3, 1, name)), second(engine.tag(id, 3, 2, name)) {}
+    : lead(engine.tag(id, 3, 0, name)), ahead(engine.tag(id, 3, 1, name)), second(engine.tag(id, 3, 2, name)) {}
+
+void Expected::find_lead() {
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](std::int64_t payload) { return payload > 0; });
+  lead = static_cast<std::size_t>(first - bytes.begin());
+}
+
+std::int64_t Expected::total() const { return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0}); }
 
 MpiSendChannel::MpiSendChannel(Engine& engine, int peer, int id, ChannelOptions options)
     : engine_(engine),
@@ -18,19 +27,16 @@ MpiSendChannel::MpiSendChannel(Engine& engine, int peer, int id, ChannelOptions 
       options_(options),
       ledger_(channel_name(engine.control.rank(), peer, id), options.slots),
       tags_(engine, id, ledger_.name()),
-      slots_(static_cast<std::size_t>(options.slots)) {
+      room_(static_cast<std::int64_t>(header_room(options.tensors))) {
   engine.sends.open(peer, id, ledger_.name());
-  for (Slot& slot : slots_) {
-    slot.header.resize(header_room(options.tensors));
-    slot.bytes.resize(static_cast<std::size_t>(options.tensors));
-  }
+  for (int i = 0; i < options.slots; ++i) slots_.emplace_back(options.tensors);
 }
 
 MpiSendChannel::~MpiSendChannel() {
   engine_.sends.close(peer_, id_);
   const MpiLock lock(mpi_mutex());
   for (Slot& slot : slots_) {
-    if (slot.large) engine_.count_large(-1, 0);
+    engine_.set_load(slot.load, {});
     if (slot.requests.abandon_sends()) continue;
     leak(std::move(slot.header));
     leak(std::move(slot.message));
@@ -51,37 +57,65 @@ void MpiSendChannel::post(Message message) {
   const std::int64_t index = ledger_.post();
   Slot& slot = at(index);
   slot.message = std::move(message);
-  start(slot, write_header(slot.message, index, options_, slot.header.data()));
+  start(slot, index);
 }
 
-void MpiSendChannel::start(Slot& slot, std::size_t header_bytes) {
+void MpiSendChannel::start(Slot& slot, std::int64_t index) {
+  write_header(slot.message, index, options_, next_header_);
+  const bool expected = same_but_index(next_header_, slot.header);
+  std::swap(next_header_, slot.header);
   const MpiLock lock(mpi_mutex());
-  const auto header = static_cast<std::int64_t>(header_bytes);
-  slot.requests.send(slot.header.data(), header, header, header, peer_, tags_.header, engine_.messages);
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < slot.bytes.size(); ++i) {
-    const at::Tensor& tensor = slot.message.tensors[i];
-    const std::int64_t bytes = payload_bytes(tensor);
-    const std::int64_t ahead = std::exchange(slot.bytes[i], bytes);
-    const void* data = bytes > 0 ? tensor.const_data_ptr() : slot.header.data();
-    const bool fits = bytes <= ahead;
-    slot.requests.send(data, fits ? bytes : 0, ahead, engine_.part_bytes, peer_, tags_.ahead, engine_.messages);
-    if (!fits) {
-      slot.requests.send(data, bytes, bytes, engine_.part_bytes, peer_, tags_.second, engine_.messages);
-    }
-    total += bytes;
+  if (expected) {
+    send_expected(slot);
+  } else {
+    send_other(slot);
   }
-  slot.large = total >= kLargeBytes;
-  if (slot.large) engine_.count_large(1, 0);
+  engine_.set_load(slot.load, load_of_transfer(slot.expected.total()));
+}
+
+void MpiSendChannel::send_expected(Slot& slot) {
+  const Expected& expected = slot.expected;
+  const bool any = expected.lead < expected.bytes.size();
+  slot.requests.send(any ? slot.message.tensors[expected.lead].const_data_ptr() : slot.header.data(),
+                     expected.lead_bytes(), std::max(expected.lead_bytes(), room_), engine_.part_bytes, peer_,
+                     tags_.lead, engine_.messages);
+  for (std::size_t i = expected.lead + 1; i < expected.bytes.size(); ++i) {
+    if (expected.bytes[i] == 0) continue;
+    slot.requests.send(slot.message.tensors[i].const_data_ptr(), expected.bytes[i], expected.bytes[i],
+                       engine_.part_bytes, peer_, tags_.ahead, engine_.messages);
+  }
+}
+
+void MpiSendChannel::send_other(Slot& slot) {
+  Expected& expected = slot.expected;
+  const std::vector<char>& header = slot.header;
+  const auto size = static_cast<std::int64_t>(header.size());
+  const bool looks_like_payload = size == expected.lead_bytes();
+  slot.requests.send(header.data(), looks_like_payload ? size - 1 : size, std::max(expected.lead_bytes(), room_),
+                     engine_.part_bytes, peer_, tags_.lead, engine_.messages);
+  for (std::size_t i = expected.lead + 1; i < expected.bytes.size(); ++i) {
+    slot.requests.send(header.data(), 0, expected.bytes[i], engine_.part_bytes, peer_, tags_.ahead, engine_.messages);
+  }
+  for (std::size_t i = 0; i < expected.bytes.size(); ++i) {
+    const std::int64_t bytes = expected.bytes[i] = payload_bytes(slot.message.tensors[i]);
+    if (bytes == 0) continue;
+    slot.requests.send(slot.message.tensors[i].const_data_ptr(), bytes, bytes, engine_.part_bytes, peer_, tags_.second,
+                       engine_.messages);
+  }
+  expected.find_lead();
 }
 
 void MpiSendChannel::wait() {
   const std::int64_t index = ledger_.oldest();
   Slot& slot = at(index);
-  engine_.wait_until([&slot] { return slot.requests.test(); },
-                     {.what = "the receive of message", .peer = peer_, .id = id_, .index = index}, &slot.large);
+  engine_.wait_until(
+      [this, &slot] {
+        if (!slot.requests.test()) return false;
+        engine_.set_load(slot.load, {});
+        return true;
+      },
+      {.what = "the receive of message", .peer = peer_, .id = id_, .index = index});
   ledger_.finish();
-  if (std::exchange(slot.large, false)) engine_.count_large(-1, 0);
   slot.message = {};
 }
 
