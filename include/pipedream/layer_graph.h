@@ -90,15 +90,14 @@ class LayerGraph {
   }
   // Several outputs, by name.
   template <class F>
-  std::vector<Value> layer_with_outputs(const std::string& name, const Inputs& inputs, std::vector<std::string> outputs,
-                                        F f) {
-    return add(name, inputs, std::move(outputs), maker(std::move(f)));
+  std::vector<Value> layer_with_outputs(const std::string& name, const Inputs& inputs,
+                                        const std::vector<std::string>& outputs, F f) {
+    return add(name, inputs, outputs, maker(std::move(f)));
   }
   template <class Factory, class Call>
-  std::vector<Value> layer_with_outputs(const std::string& name, const Inputs& inputs, std::vector<std::string> outputs,
-                                        Factory factory, Call call) {
-    return add(name, inputs, std::move(outputs),
-               [factory, call]() mutable { return detail::instance_of_module(factory, call); });
+  std::vector<Value> layer_with_outputs(const std::string& name, const Inputs& inputs,
+                                        const std::vector<std::string>& outputs, Factory factory, Call call) {
+    return add(name, inputs, outputs, [factory, call]() mutable { return detail::instance_of_module(factory, call); });
   }
 
   // The loss is a layer of the plan too: the last one. Exactly one.

@@ -15,6 +15,9 @@ namespace pipedream::testing {
 // A random model of `layers` layers: a chain or a DAG, where every layer leads to the loss.
 Profile random_profile(std::mt19937_64& random, int layers, bool chain);
 
+// 1 byte takes 1 us, so that costs stay integers.
+inline Topology small_topology(int workers) { return uniform_topology(workers, 1e6); }
+
 struct OraclePlan {
   double cost_us = 0;     // bottleneck, or the sum under model_parallel
   std::vector<int> ends;  // of the stages, in layers

@@ -10,8 +10,12 @@
 
 #include "pipedream/data.h"
 #include "pipedream/layer_graph.h"
+#include "pipedream/profiler.h"
 
 namespace pipedream::testing {
+
+// Enough of a profile where times do not matter.
+inline const ProfileOptions kQuick{.microbatch_size = 8, .warmup = 1, .repetitions = 3};
 
 struct ModelCase {
   std::string name;

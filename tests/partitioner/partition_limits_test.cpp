@@ -1,0 +1,74 @@
+#include <catch2/catch.hpp>
+
+#include "oracle.h"
+#include "pipedream/partition.h"
+#include "planning/support.h"
+
+using namespace pipedream;
+using namespace pipedream::testing;
+using Catch::Contains;
+
+TEST_CASE("what cannot be planned is said") {
+  const auto error = [](const Profile& profile, const Topology& topology, PartitionOptions options = {}) {
+    return config_error([&] { partition(profile, topology, options); });
+  };
+  Topology nested = small_topology(2);
+  nested.levels.push_back({"server", 2, 1e6, 0, 0});
+  CHECK_THAT(error(chain_profile(), nested), Contains("only one level") && Contains("has 2"));
+
+  PartitionOptions all;
+  all.straight = true;
+  all.use_all_workers = true;
+  CHECK_THAT(error(chain_profile(3), small_topology(4), all),
+             Contains("no straight pipedream plan uses all 4 workers: the model has 3 layer(s)"));
+  all.algorithm = Algorithm::model_parallel;
+  CHECK_THAT(error(chain_profile(3), small_topology(4), all), Contains("model-parallel plan uses all 4 workers"));
+
+  PartitionOptions data_parallel;
+  data_parallel.algorithm = Algorithm::data_parallel;
+  data_parallel.straight = true;
+  CHECK_THAT(error(chain_profile(), small_topology(2), data_parallel), Contains("straight"));
+  PartitionOptions update;
+  update.microbatches_per_update = 4;
+  CHECK_THAT(error(chain_profile(), small_topology(2), update), Contains("microbatches_per_update"));
+  PartitionOptions factor;
+  factor.optimizer_state_factor = -1;
+  CHECK_THAT(error(chain_profile(), small_topology(2), factor), Contains("optimizer_state_factor"));
+  Profile broken = chain_profile();
+  broken.layers[1].forward_us = -1;
+  CHECK_THAT(error(broken, small_topology(2)), Contains("layers[1].forward_us"));
+}
+
+TEST_CASE("a memory limit that nothing keeps names the stage or the layer and its need") {
+  Topology topology = small_topology(1);
+  topology.memory_bytes_per_worker = 30'000;
+  // 10,000 bytes of parameters on one worker: weights, gradient and momentum, and what the layers keep.
+  CHECK_THAT(config_error([&] { partition(chain_profile(4), topology); }),
+             Contains("29.3 KiB is too little for any pipedream plan on 1 worker(s)") &&
+                 Contains("stage 0 (layers \"layer0\" to \"loss\", warmup 0) needs"));
+  topology.memory_bytes_per_worker = 12'000;
+  CHECK_THAT(config_error([&] { partition(chain_profile(4), topology); }),
+             Contains("layer \"loss\" alone needs 11.8 KiB"));
+  PartitionOptions data_parallel;
+  data_parallel.algorithm = Algorithm::data_parallel;
+  topology = small_topology(2);
+  topology.memory_bytes_per_worker = 30'000;
+  CHECK_THAT(config_error([&] { partition(chain_profile(4), topology, data_parallel); }),
+             Contains("too little for any data-parallel plan on 2 worker(s)"));
+}
+
+TEST_CASE("a memory limit makes the planner choose another plan") {
+  Profile profile = chain_profile(6, 0);
+  for (LayerProfile& layer : profile.layers) layer.parameter_bytes = 1000;
+  const Topology free = small_topology(2);
+  PartitionOptions straight;
+  straight.straight = true;
+  const Plan fast = partition(profile, free, straight);
+  REQUIRE(fast.stages.size() == 2);
+  Topology tight = free;
+  tight.memory_bytes_per_worker = fast.stages[0].prediction.memory_bytes - 1;
+  REQUIRE(fast.stages[0].prediction.memory_bytes > fast.stages[1].prediction.memory_bytes);
+  const Plan smaller = partition(profile, tight, straight);
+  CHECK(smaller.stages[0].layers.size() < fast.stages[0].layers.size());
+  CHECK(smaller.prediction.microbatch_us > fast.prediction.microbatch_us);
+}
