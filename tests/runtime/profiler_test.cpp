@@ -13,6 +13,7 @@
 #include "profiler_models.h"
 
 using namespace pipedream;
+using pipedream::testing::kQuick;
 using torch::Tensor;
 
 namespace {
