@@ -60,7 +60,7 @@ Workload regression(LayerGraph graph, const Value& output, int stages, std::int6
 
 }  // namespace
 
-Workload emulated(int stages, const EmulatedStage& stage, std::vector<int> warmup) {
+Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>& warmup) {
   const auto forward = stage.time / (3 * stage.layers);
   Workload work;
   Value h = work.graph.input("x");

@@ -29,7 +29,7 @@ struct EmulatedStage {
   std::int64_t parameters = 0;        // floats, in each layer
 };
 
-Workload emulated(int stages, const EmulatedStage& stage, std::vector<int> warmup);
+Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>& warmup);
 
 // 8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatches of 32 rows, mean squared error.
 Workload compute_bound(int stages);

@@ -6,7 +6,7 @@ add_library(pipedream_build_flags INTERFACE)
 target_compile_options(
   pipedream_build_flags
   INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wdeprecated-copy-dtor
     $<$<BOOL:${PIPEDREAM_WERROR}>:-Werror>
     # A fused multiply-add in one plan and not in another would change the last bit of a loss.
     -ffp-contract=off)

@@ -41,7 +41,7 @@ void train(pd::Communicator& comm, const char* weights) {
   const pd::EvaluationResult test = trainer.evaluate(*digits_test());
   if (weights != nullptr) trainer.save_weights(weights);
   if (comm.rank() == 0) {
-    fmt::print("{} stages, {} samples, loss {:.4f}, test accuracy {:.4f}\n", plan.stages.size(), result.samples,
+    fmt::print("{} stage(s), {} samples, loss {:.4f}, test accuracy {:.4f}\n", plan.stages.size(), result.samples,
                result.mean_loss, test.metric("accuracy"));
   }
 }

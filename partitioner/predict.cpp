@@ -130,8 +130,8 @@ void predict_data_parallel(Plan& plan) {
   const StagePlan& stage = plan.stages.front();
   const std::int64_t replicas = stage.replicas();
   const std::int64_t update = plan.microbatches_per_update > 0 ? plan.microbatches_per_update : replicas;
-  const auto share = static_cast<double>((update + replicas - 1) / replicas);
-  const double compute_us = share * (stage.prediction.forward_us + stage.prediction.backward_us);
+  const std::int64_t share = (update + replicas - 1) / replicas;
+  const double compute_us = static_cast<double>(share) * (stage.prediction.forward_us + stage.prediction.backward_us);
   const double reduce_us = stage.prediction.allreduce_us;
   plan.prediction.microbatch_us = std::max(compute_us, reduce_us) / static_cast<double>(update);
   plan.prediction.bound_by = reduce_us > compute_us ? "all-reduce of stage 0" : "compute of stage 0";

@@ -4,10 +4,10 @@
 // owner makes and closes it; nothing here is global and no destructor communicates or throws. Backends: in-process
 // (workers are threads of one process; run_in_threads) and MPI (mpi_communicator.h).
 //
-// Waiting: every wait spins briefly (longer where nobody else wants the core), then sleeps between tests. It throws CommunicationError when another worker has
-// called abort (with that worker's cause), and when no worker anywhere has made progress for the deadline; the message
-// then names the worker that waits and its status, the peer, and the last known status of every worker, and is what the
-// other workers are told.
+// Waiting: every wait spins (longer where nobody else wants the core), then sleeps between tests. It throws
+// CommunicationError when another worker has called abort (with that worker's cause), and when no worker anywhere has
+// made progress for the deadline; the message then names the worker that waits and its status, the peer, and the last
+// known status of every worker, and is what the other workers are told.
 #pragma once
 
 #include <torch/types.h>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "app/console.h"
@@ -16,6 +17,20 @@ namespace {
 std::string known_bytes(std::int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "-"; }
 
 std::string known_us(double us) { return us > 0 ? format_microseconds(us) : "-"; }
+
+// Each worker's share, or the least and the greatest where a line would not hold them.
+std::string describe_busy(const std::vector<int>& workers, const std::vector<double>& utilisation) {
+  constexpr std::size_t kMostListed = 3;
+  std::vector<double> percent;
+  for (const int worker : workers) percent.push_back(100 * utilisation.at(static_cast<std::size_t>(worker)));
+  if (workers.size() > kMostListed) {
+    const auto [least, greatest] = std::minmax_element(percent.begin(), percent.end());
+    return fmt::format("{} of them: {:.0f}% to {:.0f}%", workers.size(), *least, *greatest);
+  }
+  std::vector<std::string> busy;
+  for (std::size_t i = 0; i < workers.size(); ++i) busy.push_back(fmt::format("{}: {:.0f}%", workers[i], percent[i]));
+  return fmt::format("{}", fmt::join(busy, ", "));
+}
 
 }  // namespace
 
@@ -73,15 +88,10 @@ std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
   for (std::size_t s = 0; s < plan.stages.size() && s < figures.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
     const StageFigures& measured = figures.stages[s];
-    std::vector<std::string> busy;
-    for (const int worker : stage.workers) {
-      busy.push_back(
-          fmt::format("{}: {:.0f}%", worker, 100 * figures.utilisation.at(static_cast<std::size_t>(worker))));
-    }
     rows.push_back({fmt::format("{}", s), known_us(measured.forward_us), known_us(stage.prediction.forward_us),
                     known_us(measured.backward_us), known_us(stage.prediction.backward_us),
                     known_us(measured.update_us), fmt::format("{:.2f}", measured.staleness),
-                    fmt::format("{}", fmt::join(busy, ", "))});
+                    describe_busy(stage.workers, figures.utilisation)});
   }
   return text_table(rows, 1) + fmt::format("time of a microbatch: predicted {}, measured {}; bubble {:.1f}%\n",
                                            known_us(plan.prediction.microbatch_us), known_us(figures.microbatch_us),

@@ -11,7 +11,7 @@ namespace pipedream::detail {
 namespace {
 
 // Elements summed at a time: the partial sum stays in the cache.
-constexpr std::int64_t kBlock = 16 * 1024;
+constexpr std::int64_t kBlock = 1 << 14;
 
 std::string to_string(const SumOffer& offer, const std::vector<int>& members) {
   std::string present;

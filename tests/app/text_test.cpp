@@ -82,4 +82,7 @@ TEST_CASE("what ran is held against the plan, stage by stage") {
   const std::string text = describe_stages(plan, figures);
   CHECK_THAT(text, Contains("300 us") && Contains("400 us") && Contains("800 us") && Contains("1.50") &&
                        Contains("0: 50%, 1: 25%") && Contains("bubble 62.5%"));
+  plan = single_stage_plan(layers, 4, Algorithm::data_parallel);
+  figures.utilisation = {0.5, 0.25, 0.75, 0.5};
+  CHECK_THAT(describe_stages(plan, figures), Contains("4 of them: 25% to 75%"));
 }

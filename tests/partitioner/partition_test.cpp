@@ -9,7 +9,6 @@
 
 using namespace pipedream;
 using namespace pipedream::testing;
-using Catch::Contains;
 
 namespace {
 

@@ -51,7 +51,8 @@ class Replay {
     bool is_forward = done < lead || (paired < 2 * (own - lead) && paired % 2 == 0);
     const int round =
         is_forward ? (done < lead ? done : lead + paired / 2) : (paired < 2 * (own - lead) ? paired / 2 : done - own);
-    const auto k = static_cast<std::size_t>(q + round * stage.replicas());
+    const auto k =
+        static_cast<std::size_t>(q) + static_cast<std::size_t>(round) * static_cast<std::size_t>(stage.replicas());
     if (is_forward ? !forward_ready(s, k, round) : !backward_ready(s, k)) return false;
     (is_forward ? forward_ : backward_)[s][k] = true;
     ++done;

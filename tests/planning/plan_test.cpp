@@ -59,8 +59,8 @@ std::string model_error_after(Change change) {
 }  // namespace
 
 TEST_CASE("default warm-up depths") {
-  const auto depths = [](std::vector<int> replicas) { return default_warmup(replicas); };
-  CHECK(depths({}) == std::vector<int>{});
+  const auto depths = [](const std::vector<int>& replicas) { return default_warmup(replicas); };
+  CHECK(depths({}).empty());
   CHECK(depths({3}) == std::vector<int>{0});
   CHECK(depths({1, 1, 1, 1}) == std::vector<int>{3, 2, 1, 0});
   CHECK(depths({2, 1}) == std::vector<int>{1, 0});

@@ -21,7 +21,7 @@ inline Profile chain_profile(int layers = 4, std::int64_t bytes = 100) {
     layer.name = i + 1 == layers ? "loss" : "layer" + std::to_string(i);
     layer.forward_us = 10 + i;
     layer.backward_us = 20 + 2 * i;
-    layer.parameter_bytes = 1000 * (i + 1);
+    layer.parameter_bytes = std::int64_t{1000} * (i + 1);
     layer.kept_bytes = 10;
     layer.keeps_input = i % 2 == 0;
     if (i > 0) {

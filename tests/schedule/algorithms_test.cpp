@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <map>
 
@@ -43,9 +45,8 @@ TEST_CASE("reduce_delay applies an update one round later") {
 TEST_CASE("model parallelism runs one microbatch at a time") {
   const Plan plan = make_plan(Algorithm::model_parallel, {1, 1});
   for (int worker : {0, 1}) {
-    const std::string stage = std::to_string(worker);
-    CHECK(computes(plan, 2, worker) == "F" + stage + ".0@v0 B" + stage + ".0@v0 U" + stage + ".0@v1 F" + stage +
-                                           ".1@v1 B" + stage + ".1@v1 U" + stage + ".1@v2");
+    CHECK(computes(plan, 2, worker) ==
+          fmt::format("F{0}.0@v0 B{0}.0@v0 U{0}.0@v1 F{0}.1@v1 B{0}.1@v1 U{0}.1@v2", worker));
   }
 }
 

@@ -10,7 +10,7 @@ namespace pipedream::detail {
 namespace {
 
 // The C library itself keeps what is smaller.
-constexpr std::int64_t kSmallestKept = 64 * 1024;
+constexpr std::int64_t kSmallestKept = 1 << 16;
 
 c10::DataPtr fresh(std::int64_t bytes) { return c10::GetCPUAllocator()->allocate(static_cast<std::size_t>(bytes)); }
 

@@ -46,8 +46,8 @@ bool may_help() {
 }
 
 // Most networks have delivered a message of this size when its post returns.
-constexpr std::int64_t kSmallBytes = 64 * 1024;
-constexpr std::int64_t kLargeBytes = 256 * 1024;
+constexpr std::int64_t kSmallBytes = 1 << 16;
+constexpr std::int64_t kLargeBytes = 1 << 18;
 
 MPI_Comm checked(MPI_Comm parent, const MpiOptions& options) {
   if (parent == MPI_COMM_NULL) throw ConfigError("make_mpi_communicator: MPI_COMM_NULL");

@@ -11,7 +11,7 @@ namespace pipedream::detail {
 namespace {
 
 // Large enough for the bandwidth of any network, small enough that r - 1 of them a segment are little memory.
-constexpr std::int64_t kChunkBytes = 1024 * 1024;
+constexpr std::int64_t kChunkBytes = 1 << 20;
 constexpr std::size_t kSegments = 2;
 
 // What a member says of its part, followed by a byte per member: present or not.
