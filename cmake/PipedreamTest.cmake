@@ -12,7 +12,8 @@
 # LABELS   for ctest -L, beside the name of the folder, which is always one
 # ARGS     passed to the program
 #
-# pipedream_run_test(TARGET t NAME n [RANKS TIMEOUT LABELS ARGS]) registers a further run of a program that exists.
+# pipedream_run_test(TARGET t NAME n [RANKS TIMEOUT LABELS ARGS DEVICE]) registers a further run of a program that
+# exists; DEVICE is for tests/support/test_device.h.
 
 include_guard(GLOBAL)
 
@@ -22,7 +23,7 @@ target_compile_options(pipedream_catch_main PRIVATE -O0)
 target_link_libraries(pipedream_catch_main PUBLIC Catch2::Catch2)
 
 function(pipedream_run_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;NAME;TIMEOUT" "RANKS;LABELS;ARGS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;NAME;TIMEOUT;DEVICE" "RANKS;LABELS;ARGS")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_TARGET OR NOT arg_NAME)
     message(FATAL_ERROR "pipedream_run_test needs TARGET and NAME; not understood: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -36,10 +37,15 @@ function(pipedream_run_test)
   math(EXPR last_resort "${arg_TIMEOUT} + 30")
   get_filename_component(folder "${CMAKE_CURRENT_SOURCE_DIR}" NAME)
 
+  set(environment OMP_NUM_THREADS=1)
+  if(arg_DEVICE)
+    list(APPEND environment PIPEDREAM_TEST_DEVICE=${arg_DEVICE})
+  endif()
+
   if(NOT arg_RANKS)
     add_test(NAME ${arg_NAME} COMMAND ${arg_TARGET} ${arg_ARGS})
     set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${folder};${arg_LABELS}"
-                                                ENVIRONMENT OMP_NUM_THREADS=1)
+                                                ENVIRONMENT "${environment}")
   endif()
   foreach(ranks IN LISTS arg_RANKS)
     set(name ${arg_NAME}_${ranks}_ranks)
@@ -48,7 +54,7 @@ function(pipedream_run_test)
                                   --bind-to none $<TARGET_FILE:${arg_TARGET}> ${arg_ARGS})
     set_tests_properties(
       ${name} PROPERTIES TIMEOUT ${last_resort} LABELS "${folder};mpi;${arg_LABELS}" PROCESSORS ${ranks}
-                         ENVIRONMENT OMP_NUM_THREADS=1)
+                         ENVIRONMENT "${environment}")
   endforeach()
 endfunction()
 

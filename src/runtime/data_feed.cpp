@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/device.h"
+
 namespace pipedream::detail {
 namespace {
 
@@ -22,7 +24,7 @@ std::size_t count_ahead(const Tensors& microbatch) {
 
 DataFeed::DataFeed(const Dataset& data, const MicrobatchSampler& sampler, std::vector<std::string> names,
                    FeedRange range, torch::Device device)
-    : data_(data), sampler_(sampler), names_(std::move(names)), range_(range), device_(device) {
+    : data_(data), sampler_(sampler), names_(std::move(names)), range_(range), device_(device), made_(device) {
   if (!names_.empty()) thread_ = std::thread([this] { work(); });
 }
 
@@ -36,17 +38,30 @@ DataFeed::~DataFeed() {
   thread_.join();
 }
 
+// From page-locked memory the copy goes on while the host does other things.
+DataFeed::Microbatch DataFeed::fetch(std::int64_t microbatch) const {
+  Microbatch result;
+  const auto rows = sampler_.rows(microbatch);
+  for (const std::string& name : names_) {
+    torch::Tensor tensor = data_.fetch(name, rows);
+    if (device_.is_cuda() && tensor.is_cpu()) tensor = tensor.pin_memory();
+    result.tensors.push_back(tensor.to(device_, /*non_blocking=*/true));
+  }
+  result.arrived = StreamMark(device_);
+  return result;
+}
+
 void DataFeed::work() {
   try {
+    const StreamScope stream(make_stream(device_));
+    made_.precede_work_of(device_);
     for (std::int64_t k = range_.first; k < range_.end; k += range_.step) {
-      Tensors tensors;
-      const auto rows = sampler_.rows(k);
-      for (const std::string& name : names_) tensors.push_back(data_.fetch(name, rows).to(device_));
+      Microbatch microbatch = fetch(k);
       std::unique_lock lock(mutex_);
-      ahead_ = count_ahead(tensors);
+      ahead_ = count_ahead(microbatch.tensors);
       if (ready_.size() >= ahead_) changed_.wait(lock, [this] { return stop_ || ready_.size() <= ahead_ / 2; });
       if (stop_) return;
-      ready_.push_back(std::move(tensors));
+      ready_.push_back(std::move(microbatch));
       const bool awaited = ready_.size() == 1;
       lock.unlock();
       if (awaited) changed_.notify_all();
@@ -63,12 +78,14 @@ Tensors DataFeed::next() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return error_ != nullptr || !ready_.empty(); });
   if (ready_.empty()) std::rethrow_exception(error_);
-  Tensors tensors = std::move(ready_.front());
+  Microbatch microbatch = std::move(ready_.front());
   ready_.pop_front();
   const bool refill = ready_.size() == ahead_ / 2;
   lock.unlock();
   if (refill) changed_.notify_all();
-  return tensors;
+  microbatch.arrived.precede_work_of(device_);
+  for (const torch::Tensor& tensor : microbatch.tensors) keep_for_current_stream(tensor);
+  return std::move(microbatch.tensors);
 }
 
 }  // namespace pipedream::detail

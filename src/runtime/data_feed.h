@@ -1,4 +1,5 @@
-// Fetches the data of a worker's microbatches ahead of their use, on a thread of its own.
+// Fetches the data of a worker's microbatches ahead of their use, on a thread of its own, and on a stream of its own
+// where they go to a device.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +14,7 @@
 
 #include "pipedream/data.h"
 #include "pipedream/layer_graph.h"
+#include "transport/stream_mark.h"
 
 namespace pipedream::detail {
 
@@ -36,16 +38,22 @@ class DataFeed {
   Tensors next();
 
  private:
+  struct Microbatch {
+    Tensors tensors;
+    StreamMark arrived;
+  };
   void work();
+  Microbatch fetch(std::int64_t microbatch) const;
 
   const Dataset& data_;
   MicrobatchSampler sampler_;
   std::vector<std::string> names_;
   FeedRange range_;
   torch::Device device_;
+  StreamMark made_;  // what the data set may hold on the device was written before
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Tensors> ready_;
+  std::deque<Microbatch> ready_;
   std::size_t ahead_ = 0;  // fetched before they are asked for
   std::exception_ptr error_;
   bool stop_ = false;

@@ -96,6 +96,7 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
       comm_.set_deadline(run.deadline);
     }
   }
+  run.compute->finish();
   return segment.microbatches;
 }
 

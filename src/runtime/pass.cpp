@@ -47,7 +47,7 @@ BufferLoan::~BufferLoan() {
 }
 
 EvaluationPass::EvaluationPass(Stage& stage, VersionStore& versions, const Tensors& buffers, OnScores on_scores)
-    : stage_(stage), versions_(versions), buffers_(stage, buffers), on_scores_(std::move(on_scores)) {
+    : stage_(stage), versions_(versions), buffers_(stage, buffers), scores_(std::move(on_scores)) {
   stage_.set_training(false);
 }
 
@@ -57,12 +57,15 @@ std::vector<Message> EvaluationPass::forward(const Action& action, const Tensors
   versions_.bind(versions_.newest());
   ForwardResult result = stage_.evaluate(data, tensors_of(std::move(incoming)));
   if (stage_.wiring().has_loss) {
-    Scores scores{action.microbatch, result.activations.loss.item<double>(), result.activations.weight, {}, {}};
+    Scores scores;
+    scores.microbatch = action.microbatch;
+    scores.weight = result.activations.weight;
+    Tensors values{result.activations.loss};
     for (const WeightedMean& metric : result.metrics) {
-      scores.metrics.push_back(metric.mean.item<double>());
+      values.push_back(metric.mean);
       scores.metric_weights.push_back(metric.weight);
     }
-    on_scores_(scores);
+    scores_.add(std::move(scores), values);
   }
   return messages_of(std::move(result.outgoing), 0);
 }

@@ -2,28 +2,17 @@
 // first update. The executor drives it and knows nothing more.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "pipedream/action.h"
 #include "pipedream/communicator.h"
+#include "runtime/score_reader.h"
 #include "runtime/stage.h"
 #include "runtime/versions.h"
 
 namespace pipedream::detail {
-
-// A microbatch's loss and metrics, where they are computed.
-struct Scores {
-  std::int64_t microbatch = 0;  // of the segment
-  double loss = 0;
-  double weight = 0;
-  std::vector<double> metrics;
-  std::vector<double> metric_weights;
-};
-
-using OnScores = std::function<void(const Scores&)>;
 
 class PassCompute {
  public:
@@ -36,6 +25,8 @@ class PassCompute {
   virtual void reduce_post(const Action& action) = 0;
   virtual void reduce_wait(const Action& action) = 0;
   virtual void update(const Action& action) = 0;
+  // After the last action: waits for results that are on their way to the host.
+  virtual void finish() {}
 };
 
 std::vector<Tensors> tensors_of(std::vector<Message> messages);
@@ -70,12 +61,13 @@ class EvaluationPass : public ReadOnlyPass {
   ~EvaluationPass() override;
   std::vector<Message> forward(const Action& action, const Tensors& data, std::vector<Message> incoming) override;
   std::vector<Message> backward(const Action& action, std::vector<Message> gradients) override;
+  void finish() override { scores_.finish(); }
 
  private:
   Stage& stage_;
   VersionStore& versions_;
   BufferLoan buffers_;
-  OnScores on_scores_;
+  ScoreReader scores_;
 };
 
 // One microbatch forward and backward that leaves the stage as it was and finds out its traits. A stage that fails

@@ -1,5 +1,6 @@
 #include "runtime/random.h"
 
+#include <ATen/Context.h>
 #include <xxhash.h>
 
 #include <string>
@@ -60,24 +61,43 @@ GeneratorScope::State GeneratorScope::take_and_seed(at::CPUGeneratorImpl& genera
   return found;
 }
 
-GeneratorScope::GeneratorScope(std::uint64_t seed)
-    : lock_(generator_lock()), generator_(default_generator()), found_(take_and_seed(generator_, seed)) {}
+// A GPU's generator counts: its state is a seed and how far it has come.
+std::optional<GeneratorScope::DeviceState> GeneratorScope::take_and_seed(torch::Device device, std::uint64_t seed) {
+  if (!device.is_cuda()) return std::nullopt;
+  at::Generator generator = at::globalContext().defaultGenerator(device);
+  const std::lock_guard<std::mutex> guard(generator.mutex());
+  const DeviceState found{generator, generator.current_seed(), generator.get_offset()};
+  generator.set_current_seed(seed);
+  return found;
+}
+
+GeneratorScope::GeneratorScope(std::uint64_t seed, torch::Device device)
+    : lock_(generator_lock()),
+      generator_(default_generator()),
+      found_(take_and_seed(generator_, seed)),
+      found_on_device_(take_and_seed(device, seed)) {}
 
 GeneratorScope::~GeneratorScope() {
   const std::lock_guard<std::mutex> guard(generator_.mutex_);
   generator_.set_engine(found_.engine);
   generator_.set_next_float_normal_sample(found_.float_sample);
   generator_.set_next_double_normal_sample(found_.double_sample);
+  if (!found_on_device_) return;
+  at::Generator& generator = found_on_device_->generator;
+  const std::lock_guard<std::mutex> device_guard(generator.mutex());
+  generator.set_current_seed(found_on_device_->seed);
+  generator.set_offset(found_on_device_->offset);
 }
 
-bool draws_random_numbers(const std::function<void()>& work) {
-  const GeneratorScope scope(0);
+bool draws_random_numbers(const std::function<void()>& work, torch::Device device) {
+  const GeneratorScope scope(0, device);
   at::CPUGeneratorImpl& generator = default_generator();
   const at::mt19937_data_pod before = generator.engine().data();
   work();
   // Every draw goes through the engine, except that of a normal sample that an earlier draw left over; there is none
   // right after seeding.
-  return !same_state(before, generator.engine().data());
+  if (!same_state(before, generator.engine().data())) return true;
+  return device.is_cuda() && at::globalContext().defaultGenerator(device).get_offset() != 0;
 }
 
 }  // namespace pipedream

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>
@@ -22,12 +23,13 @@ std::uint64_t forward_seed(std::uint64_t run_seed, std::string_view layer, std::
 // Of an epoch's order of rows. Tag "shuffle".
 std::uint64_t shuffle_seed(std::uint64_t run_seed, std::int64_t epoch);
 
-// Borrows the default CPU generator of the process: seeded on construction, given back exactly as it was found on
-// destruction. Workers that are threads share that generator, so a scope holds a lock of the process while it lives
-// (recursive: scopes of one thread may nest). About 1 us in all, most of it seeding.
+// Borrows the default CPU generator of the process, and the device's where the device is a GPU: seeded on construction,
+// given back exactly as they were found on destruction. Workers that are threads share that generator, so a scope holds
+// a lock of the process while it lives (recursive: scopes of one thread may nest). About 1 us in all, most of it
+// seeding.
 class GeneratorScope {
  public:
-  explicit GeneratorScope(std::uint64_t seed);
+  explicit GeneratorScope(std::uint64_t seed, torch::Device device = torch::kCPU);
   ~GeneratorScope();
   GeneratorScope(const GeneratorScope&) = delete;
   GeneratorScope& operator=(const GeneratorScope&) = delete;
@@ -38,14 +40,20 @@ class GeneratorScope {
     std::optional<float> float_sample;
     std::optional<double> double_sample;
   };
+  struct DeviceState {
+    at::Generator generator;
+    std::uint64_t seed, offset;
+  };
   static State take_and_seed(at::CPUGeneratorImpl& generator, std::uint64_t seed);
+  static std::optional<DeviceState> take_and_seed(torch::Device device, std::uint64_t seed);
 
   std::unique_lock<std::recursive_mutex> lock_;
   at::CPUGeneratorImpl& generator_;
   State found_;
+  std::optional<DeviceState> found_on_device_;
 };
 
-// Whether the default CPU generator advances while `work` runs. Runs it inside a GeneratorScope.
-bool draws_random_numbers(const std::function<void()>& work);
+// Whether one of the default generators that a GeneratorScope borrows advances while `work` runs. Runs it inside one.
+bool draws_random_numbers(const std::function<void()>& work, torch::Device device = torch::kCPU);
 
 }  // namespace pipedream

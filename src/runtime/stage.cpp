@@ -9,17 +9,17 @@
 namespace pipedream::detail {
 
 Stage::Stage(const LayerGraph& graph, const Plan& plan, int stage, std::uint64_t seed, torch::Device device)
-    : wiring_(wire_stage(graph, plan, stage)), seed_(seed) {
-  build(graph, seed, device);
+    : wiring_(wire_stage(graph, plan, stage)), seed_(seed), device_(device) {
+  build(graph);
   find_releases();
   draws_.assign(layers_.size(), false);
 }
 
-void Stage::build(const LayerGraph& graph, std::uint64_t seed, torch::Device device) {
+void Stage::build(const LayerGraph& graph) {
   const auto layers = graph.layers();
   for (const std::size_t index : wiring_.layers) {
     const Layer& layer = layers[index];
-    layers_.push_back({layer.name, build_layer(layer, seed, device)});
+    layers_.push_back({layer.name, build_layer(layer, seed_, device_)});
     const auto& module = layers_.back().instance.module;
     if (!module) continue;
     for (const auto& item : module->named_parameters()) {
@@ -78,7 +78,7 @@ BackwardResult Stage::backward(Activations& activations, const std::vector<Tenso
     for (std::size_t i = 0; i < gradients[l].size(); ++i) {
       if (!gradients[l][i].defined() || !activations.roots[l][i].requires_grad()) continue;
       roots.push_back(activations.roots[l][i]);
-      root_gradients.push_back(gradients[l][i]);
+      root_gradients.push_back(on_device(gradients[l][i]));
     }
   }
   if (activations.loss.defined() && activations.loss.requires_grad()) {

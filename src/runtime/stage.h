@@ -53,7 +53,8 @@ class Stage {
   const std::vector<NamedParameter>& constants() const { return constants_; }    // that are not
   const std::vector<NamedParameter>& buffers() const { return buffers_; }
 
-  // Called now and then between layers, in the forward and in the backward.
+  // Called now and then between layers, in the forward and, on the CPU, in the backward. (Elsewhere the backward runs
+  // on the device's one autograd thread, which other workers may share.)
   void set_on_layer(std::function<void()> on_layer) { on_layer_ = std::move(on_layer); }
   void set_draws(std::vector<bool> draws) { draws_ = std::move(draws); }
   // By incoming link and tensor; until set, every floating tensor is taken to need a gradient.
@@ -78,8 +79,9 @@ class Stage {
     LayerInstance instance;
   };
 
-  void build(const LayerGraph& graph, std::uint64_t seed, torch::Device device);
+  void build(const LayerGraph& graph);
   void find_releases();
+  torch::Tensor on_device(const torch::Tensor& received) const;
   void place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming, Activations* kept);
   bool is_time_to_drive();
   void run_steps(Tensors& slots, std::int64_t microbatch, bool seeded);
@@ -89,6 +91,7 @@ class Stage {
 
   StageWiring wiring_;
   std::uint64_t seed_;
+  torch::Device device_;
   std::vector<BuiltLayer> layers_;
   std::vector<WeightedLayer> weighted_;  // the loss, then the metrics
   std::vector<NamedParameter> parameters_;

@@ -47,6 +47,12 @@ void fan_out(Tensors& slots, const FanOutStep& step, const torch::Tensor& source
 
 }  // namespace
 
+// From another device the copy comes after what that device's stream has been given.
+torch::Tensor Stage::on_device(const torch::Tensor& received) const {
+  if (!received.defined() || received.device() == device_) return received;
+  return received.to(device_, /*non_blocking=*/true);
+}
+
 void Stage::place_inputs(Tensors& slots, const Tensors& data, const std::vector<Tensors>& incoming, Activations* kept) {
   for (std::size_t i = 0; i < wiring_.data.size(); ++i) {
     slots[static_cast<std::size_t>(wiring_.data[i].slot)] = data[i];
@@ -54,7 +60,7 @@ void Stage::place_inputs(Tensors& slots, const Tensors& data, const std::vector<
   for (std::size_t l = 0; l < wiring_.incoming.size(); ++l) {
     const IncomingLink& link = wiring_.incoming[l];
     for (std::size_t t = 0; t < link.tensors.size(); ++t) {
-      const torch::Tensor& received = incoming[l][t];
+      const torch::Tensor received = on_device(incoming[l][t]);
       const ReceivedTensor& tensor = link.tensors[t];
       slots[static_cast<std::size_t>(tensor.plain)] = received;
       const bool wanted = received_gradients_.empty() || received_gradients_[l][t];
@@ -78,11 +84,11 @@ Tensors Stage::run_layer(const LayerStep& step, const Tensors& inputs, std::int6
   Tensors outputs;
   try {
     if (seeded && (probing_ != nullptr || draws_[index])) {
-      const GeneratorScope scope(forward_seed(seed_, layer.name, microbatch));
+      const GeneratorScope scope(forward_seed(seed_, layer.name, microbatch), device_);
       if (probing_ == nullptr) {
         outputs = layer.instance.forward(inputs);
       } else {
-        probing_->draws[index] = draws_random_numbers([&] { outputs = layer.instance.forward(inputs); });
+        probing_->draws[index] = draws_random_numbers([&] { outputs = layer.instance.forward(inputs); }, device_);
       }
     } else {
       outputs = layer.instance.forward(inputs);
@@ -113,7 +119,7 @@ void Stage::run_steps(Tensors& slots, std::int64_t microbatch, bool seeded) {
     Tensors outputs = run_layer(step, gather(slots, step.inputs), microbatch, seeded);
     if (is_time_to_drive()) {
       on_layer_();
-      if (outputs.front().requires_grad()) {
+      if (device_.is_cpu() && outputs.front().requires_grad()) {
         outputs.front().register_hook([this](const torch::Tensor&) { on_layer_(); });
       }
     }

@@ -51,7 +51,7 @@ void StageWorker::start_segment(std::int64_t first_microbatch, double nominal_we
   first_microbatch_ = first_microbatch;
   base_version_ = versions_.newest();
   accumulator_.set_nominal_weight(nominal_weight);
-  on_scores_ = std::move(on_scores);
+  scores_ = ScoreReader(std::move(on_scores));
 }
 
 std::vector<Message> StageWorker::forward(const Action& action, const Tensors& data, std::vector<Message> incoming) {
@@ -59,7 +59,10 @@ std::vector<Message> StageWorker::forward(const Action& action, const Tensors& d
   versions_.bind(version);
   ForwardResult result = stage_.forward(first_microbatch_ + action.microbatch, data, tensors_of(std::move(incoming)));
   if (stage_.wiring().has_loss) {
-    on_scores_({action.microbatch, result.activations.loss.item<double>(), result.activations.weight, {}, {}});
+    Scores scores;
+    scores.microbatch = action.microbatch;
+    scores.weight = result.activations.weight;
+    scores_.add(std::move(scores), {result.activations.loss});
   }
   in_flight_[action.microbatch] = std::move(result.activations);
   counters_.peak_in_flight = std::max(counters_.peak_in_flight, static_cast<std::int64_t>(in_flight_.size()));

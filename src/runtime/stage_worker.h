@@ -33,6 +33,7 @@ class StageWorker : public PassCompute {
   void reduce_post(const Action& action) override;
   void reduce_wait(const Action& action) override;
   void update(const Action& action) override;
+  void finish() override { scores_.finish(); }
 
   RuntimeCounters counters() const;
   bool recording_input_gradients = false;
@@ -54,7 +55,7 @@ class StageWorker : public PassCompute {
   std::int64_t first_microbatch_ = 0;
   std::int64_t base_version_ = 0;
   std::unordered_map<std::int64_t, Activations> in_flight_;
-  OnScores on_scores_;
+  ScoreReader scores_;
   RuntimeCounters counters_;
 };
 

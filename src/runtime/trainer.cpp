@@ -52,6 +52,7 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
     comm_.set_deadline(options_.deadline);
     detail::agree(comm_, [&]() -> detail::Facts {
       check_plan(graph_, plan_, comm_);
+      options_.device = detail::resolve_device(options_.device, comm_);
       return {{"library version", std::string(version())},
               {"model", graph_.hash()},
               {"plan", detail::digest(to_json(plan_))},
@@ -60,6 +61,8 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
               {"threads per worker", std::to_string(options_.threads_per_worker)},
               {"device type", c10::DeviceTypeName(options_.device.type())}};
     });
+    stream_ = detail::make_stream(options_.device);
+    const detail::StreamScope scope(stream_);
     detail::agree(comm_, [&]() -> detail::Facts {
       build();
       return {};
@@ -95,6 +98,7 @@ void Trainer::Impl::open() {
 template <class Work>
 auto Trainer::Impl::together(Work work) -> decltype(work()) {
   try {
+    const detail::StreamScope scope(stream_);
     return work();
   } catch (const ConfigError&) {
     throw;  // agreed upon: every worker throws it

@@ -7,6 +7,7 @@
 
 #include "pipedream/trainer.h"
 #include "runtime/channels.h"
+#include "runtime/device.h"
 #include "runtime/executor.h"
 #include "runtime/stage_worker.h"
 #include "runtime/weight_exchange.h"
@@ -51,6 +52,7 @@ class Trainer::Impl {
   Plan plan_;
   Communicator& comm_;
   TrainerOptions options_;
+  std::optional<c10::Stream> stream_;  // of the worker's device
   int stage_ = 0;
   std::vector<StageLink> links_;
   std::unique_ptr<detail::StageWorker> worker_;

@@ -74,9 +74,11 @@ Tensors WeightExchange::own_tensors() {
   worker_.versions().bind(worker_.versions().newest());
   Tensors tensors;
   for (const auto* list : {&worker_.stage().parameters(), &worker_.stage().constants()}) {
-    for (const NamedParameter& tensor : *list) tensors.push_back(tensor.tensor.detach().clone());
+    for (const NamedParameter& tensor : *list) {
+      tensors.push_back(tensor.tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
+    }
   }
-  for (auto& buffer : averaged_buffers()) tensors.push_back(std::move(buffer));
+  for (const torch::Tensor& buffer : averaged_buffers()) tensors.push_back(buffer.to(torch::kCPU));
   return tensors;
 }
 

@@ -117,7 +117,8 @@ TEST_CASE("epochs are microbatches", "[pipedream]") {
   const Replay expected = replay(example);
   std::vector<float> losses;
   run_in_threads(2, [&](Communicator& comm) {
-    Trainer trainer(example.model.graph, example.plan, comm, {.optimizer = example.optimizer, .seed = example.seed});
+    Trainer trainer(example.model.graph, example.plan, comm,
+                    {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
     const TrainResult first = trainer.train(*example.model.data, {.epochs = 2, .microbatch_size = 4});
     const TrainResult second = trainer.train(*example.model.data, {.epochs = 1, .microbatch_size = 4});
     if (comm.rank() != 0) return;

@@ -39,7 +39,7 @@ struct Fork : torch::autograd::Function<Fork> {
 struct PlainModel {
   explicit PlainModel(const LayerGraph& g, std::uint64_t run_seed) : graph(g), seed(run_seed), layers(g.layers()) {
     for (const Layer& layer : layers) {
-      built.push_back(build_layer(layer, seed, torch::kCPU));
+      built.push_back(build_layer(layer, seed, test_device()));
       for (const std::string& input : layer.inputs) ++uses[input];
       for (const auto& [name, parameter] : named_parameters(layer.name, built.back())) weights[name] = parameter;
       for (const auto& [name, parameter] : named_parameters(layer.name, built.back())) parameters.push_back(parameter);
@@ -63,7 +63,7 @@ struct PlainModel {
       return taken;
     };
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const GeneratorScope scope(forward_seed(seed, layers[i].name, microbatch));
+      const GeneratorScope scope(forward_seed(seed, layers[i].name, microbatch), test_device());
       const Tensors outputs = built[i].forward(take(layers[i].inputs));
       for (std::size_t o = 0; o < outputs.size(); ++o) {
         const std::string& name = layers[i].outputs[o];
@@ -97,7 +97,7 @@ PlainRun train_plainly(const TestModel& model, torch::optim::Optimizer& optimize
   for (std::int64_t k = 0; k < microbatches; ++k) {
     std::map<std::string, torch::Tensor> data;
     for (const std::string& name : model.data->names()) {
-      data[name] = model.data->fetch(name, {k * kRows, k * kRows + 1, k * kRows + 2, k * kRows + 3});
+      data[name] = model.data->fetch(name, {k * kRows, k * kRows + 1, k * kRows + 2, k * kRows + 3}).to(test_device());
     }
     const WeightedMean loss = plain.loss(data, k);
     run.losses.push_back(loss.mean.item<float>());

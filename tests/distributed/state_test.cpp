@@ -86,7 +86,8 @@ TEST_CASE("evaluation agrees with the oracle and leaves no trace", "[state]") {
 
       std::vector<std::string> faults(static_cast<std::size_t>(example.plan.workers()));
       run_in_threads(example.plan.workers(), [&](Communicator& comm) {
-        Trainer trainer(model.graph, example.plan, comm, {.optimizer = example.optimizer, .seed = example.seed});
+        Trainer trainer(model.graph, example.plan, comm,
+                        {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
         std::string& fault = faults[static_cast<std::size_t>(comm.rank())];
         trainer.train(*model.data, steps_of(example, 7));
         const NamedTensors before = trainer.weights();
@@ -110,7 +111,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   NamedTensors saved;
   ExactnessCase example = case_of(model, Algorithm::pipedream, {2, 1});
   run_in_threads(3, [&](Communicator& comm) {
-    Trainer trainer(model.graph, example.plan, comm, {.seed = 3});
+    Trainer trainer(model.graph, example.plan, comm, {.seed = 3, .device = example.device});
     trainer.train(*model.data, steps_of(example, 8));
     trainer.save_weights(path);
     NamedTensors weights = trainer.weights();
@@ -120,7 +121,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   NamedTensors loaded;
   ExactnessCase other = case_of(model, Algorithm::model_parallel, {1, 1});
   run_in_threads(2, [&](Communicator& comm) {
-    Trainer trainer(model.graph, other.plan, comm, {.seed = 4});
+    Trainer trainer(model.graph, other.plan, comm, {.seed = 4, .device = other.device});
     trainer.load_weights(path);
     NamedTensors weights = trainer.weights();
     if (comm.rank() == 0) loaded = std::move(weights);

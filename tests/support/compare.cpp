@@ -14,8 +14,8 @@ std::string difference(const torch::Tensor& actual, const torch::Tensor& expecte
   if (actual.sizes() != expected.sizes()) {
     return fmt::format("has shape [{}], not [{}]", fmt::join(actual.sizes(), ", "), fmt::join(expected.sizes(), ", "));
   }
-  const torch::Tensor a = actual.detach().contiguous();
-  const torch::Tensor b = expected.detach().contiguous();
+  const torch::Tensor a = actual.detach().to(torch::kCPU).contiguous();
+  const torch::Tensor b = expected.detach().to(torch::kCPU).contiguous();
   const auto* a_bytes = static_cast<const char*>(a.const_data_ptr());
   const auto* b_bytes = static_cast<const char*>(b.const_data_ptr());
   const std::size_t item = a.element_size();

@@ -30,7 +30,8 @@ std::string describe(const ExactnessCase& example) {
 }
 
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
-  Trainer trainer(example.model.graph, example.plan, comm, {.optimizer = example.optimizer, .seed = example.seed});
+  Trainer trainer(example.model.graph, example.plan, comm,
+                  {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
   trainer.record_input_gradients(true);
   WorkerRun run;
   run.stage = trainer.stage();
@@ -64,7 +65,8 @@ Replay replay(const ExactnessCase& example, Mutation mutation, int mutated_stage
                  .microbatch_size = example.microbatch_size,
                  .shuffle = example.shuffle,
                  .mutation = mutation,
-                 .mutated_stage = mutated_stage});
+                 .mutated_stage = mutated_stage,
+                 .device = example.device});
   for (const std::int64_t microbatches : example.segments) oracle.train(*example.model.data, microbatches);
   return oracle;
 }
@@ -97,7 +99,10 @@ std::string difference(const ExactnessCase& example, const std::vector<WorkerRun
 }
 
 std::string check_in_threads(const ExactnessCase& example) {
-  return difference(example, run_workers(example), replay(example));
+  const std::vector<WorkerRun> runs = run_workers(example);
+  const std::string faults = device_faults();
+  if (!faults.empty()) return fmt::format("{}: {}", describe(example), faults);
+  return difference(example, runs, replay(example));
 }
 
 }  // namespace pipedream::testing

@@ -13,6 +13,7 @@
 #include "pipedream/weights.h"
 #include "support/models.h"
 #include "support/replay.h"
+#include "support/test_device.h"
 
 namespace pipedream::testing {
 
@@ -24,6 +25,7 @@ struct ExactnessCase {
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
   std::uint64_t seed = 5;
+  torch::Device device = test_device();
 };
 
 // "skip, pipedream 2-1 warm-up 1,0 delay 0,0, segments of 9": for messages.

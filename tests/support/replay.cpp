@@ -20,9 +20,10 @@ void overwrite(const Tensors& to, const Tensors& from) {
   for (std::size_t t = 0; t < to.size(); ++t) to[t].variable_data().copy_(from[t]);
 }
 
-std::map<std::string, torch::Tensor> fetch(const Dataset& data, const std::vector<std::int64_t>& rows) {
+std::map<std::string, torch::Tensor> fetch(const Dataset& data, const std::vector<std::int64_t>& rows,
+                                           torch::Device device) {
   std::map<std::string, torch::Tensor> values;
-  for (const std::string& name : data.names()) values[name] = data.fetch(name, rows);
+  for (const std::string& name : data.names()) values[name] = data.fetch(name, rows).to(device);
   return values;
 }
 
@@ -57,7 +58,7 @@ struct Replay::Stage {
 };
 
 Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
-    : plan_(std::move(plan)), options_(std::move(options)), model_(graph, options_.seed) {
+    : plan_(std::move(plan)), options_(std::move(options)), model_(graph, options_.seed, options_.device) {
   model_.reversed_sums = options_.mutation == Mutation::reversed_sums;
   input_gradients_.resize(plan_.stages.size());
   for (const StagePlan& stage_plan : plan_.stages) {
@@ -90,7 +91,7 @@ void Replay::train(const Dataset& data, std::int64_t microbatches) {
   const MicrobatchSampler sampler(data.size(), options_.microbatch_size, options_.shuffle, options_.seed);
   for (auto& stage : stages_) stage->base = static_cast<std::int64_t>(stage->versions.size()) - 1;
   for (std::int64_t k = 0; k < microbatches; ++k) {
-    run_microbatch(fetch(data, sampler.rows(first_microbatch_ + k)), k);
+    run_microbatch(fetch(data, sampler.rows(first_microbatch_ + k), options_.device), k);
     for (auto& stage : stages_) {
       if ((k + 1) % stage->update_size == 0 || k + 1 == microbatches) update(*stage);
     }
@@ -230,7 +231,7 @@ double Replay::evaluate(const Dataset& data, std::int64_t microbatch_size) {
   double sum = 0;
   double weight = 0;
   for (std::int64_t k = 0; k < sampler.microbatches_per_epoch(); ++k) {
-    const WeightedMean loss = model_.forward(fetch(data, sampler.rows(k)), options_.seed, k);
+    const WeightedMean loss = model_.forward(fetch(data, sampler.rows(k), options_.device), options_.seed, k);
     sum += loss.mean.item<double>() * loss.weight;
     weight += loss.weight;
   }

@@ -31,6 +31,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/weights.h"
 #include "replay_model.h"
+#include "support/test_device.h"
 
 namespace pipedream::testing {
 
@@ -52,6 +53,7 @@ struct ReplayOptions {
   bool shuffle = true;
   Mutation mutation = Mutation::none;
   int mutated_stage = 0;  // for the mutations of one stage
+  torch::Device device = test_device();
 };
 
 class Replay {

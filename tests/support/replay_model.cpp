@@ -21,8 +21,8 @@ struct Identity : torch::autograd::Function<Identity> {
   }
 };
 
-ReplayLayer build(const Layer& layer, std::uint64_t seed) {
-  ReplayLayer built{layer, build_layer(layer, seed, torch::kCPU), {}, {}, {}};
+ReplayLayer build(const Layer& layer, std::uint64_t seed, torch::Device device) {
+  ReplayLayer built{layer, build_layer(layer, seed, device), {}, {}, {}};
   for (const auto& named : named_parameters(layer.name, built.instance)) {
     (named.second.requires_grad() ? built.parameters : built.constants).push_back(named);
   }
@@ -48,9 +48,10 @@ torch::Tensor laid_out_like(const torch::Tensor& parameter, const torch::Tensor&
 
 }  // namespace
 
-ReplayModel::ReplayModel(const LayerGraph& graph, std::uint64_t seed) : loss_(graph.loss_layer()) {
+ReplayModel::ReplayModel(const LayerGraph& graph, std::uint64_t seed, torch::Device device)
+    : device_(device), loss_(graph.loss_layer()) {
   for (const Layer& layer : graph.layers()) {
-    layers_.push_back(build(layer, seed));
+    layers_.push_back(build(layer, seed, device));
     for (const std::string& tensor : layer.outputs) {
       producers_[tensor] = layer.name;
       tensors_.push_back(tensor);
@@ -92,7 +93,7 @@ WeightedMean ReplayModel::forward(const std::map<std::string, torch::Tensor>& da
   values_ = data;
   runs_.clear();
   for (const ReplayLayer& layer : layers_) {
-    const GeneratorScope scope(forward_seed(seed, layer.layer.name, microbatch));
+    const GeneratorScope scope(forward_seed(seed, layer.layer.name, microbatch), device_);
     Run run;
     run.leaves = leaves_of(layer.layer.inputs);
     run.outputs = layer.instance.forward(arguments_of(run.leaves));

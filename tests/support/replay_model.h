@@ -39,7 +39,7 @@ struct MicrobatchGradients {
 class ReplayModel {
  public:
   // Builds every layer, initialised from (seed, layer name).
-  ReplayModel(const LayerGraph& graph, std::uint64_t seed);
+  ReplayModel(const LayerGraph& graph, std::uint64_t seed, torch::Device device);
 
   const std::vector<ReplayLayer>& layers() const { return layers_; }
   const ReplayLayer& layer(const std::string& name) const;
@@ -69,6 +69,7 @@ class ReplayModel {
               const Tensors& gradients, MicrobatchGradients& out) const;
   void backward_layer(std::size_t index, MicrobatchGradients& out) const;
 
+  torch::Device device_;
   WeightedLayer loss_;
   std::vector<ReplayLayer> layers_;
   std::map<std::string, std::string> producers_;

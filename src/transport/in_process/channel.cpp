@@ -39,9 +39,14 @@ InProcessSendChannel::~InProcessSendChannel() { communicator_.sends.close(peer_,
 
 void InProcessSendChannel::post(Message message) {
   check_message(message, mailbox_->options, ledger_.name());
-  for (at::Tensor& tensor : message.tensors) tensor = dense_copy(tensor, ledger_.name());
+  Parcel parcel;
+  for (const at::Tensor& tensor : message.tensors) {
+    const at::Tensor& copy = parcel.message.tensors.emplace_back(dense_copy(tensor, ledger_.name()));
+    parcel.copied.push_back(copy.defined() ? StreamMark(copy.device()) : StreamMark());
+  }
+  parcel.message.weight = message.weight;
   const std::int64_t index = ledger_.post();
-  mailbox_->at(index) = std::move(message);
+  mailbox_->at(index) = std::move(parcel);
   mailbox_->sent.store(index + 1);
   communicator_.world().ring(peer_);
 }
@@ -75,7 +80,14 @@ Message InProcessReceiveChannel::wait() {
   communicator_.wait_until([&] { return mailbox_->sent.load() > index; },
                            {.what = "message", .peer = peer_, .id = id_, .index = index});
   ledger_.finish();
-  return std::exchange(mailbox_->at(index), Message{});
+  Parcel parcel = std::exchange(mailbox_->at(index), {});
+  for (std::size_t i = 0; i < parcel.copied.size(); ++i) {
+    const at::Tensor& tensor = parcel.message.tensors[i];
+    if (!tensor.defined()) continue;
+    parcel.copied[i].precede_work_of(tensor.device());
+    keep_for_current_stream(tensor);
+  }
+  return std::move(parcel.message);
 }
 
 }  // namespace pipedream::detail

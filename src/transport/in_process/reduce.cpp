@@ -39,6 +39,7 @@ void InProcessReduceGroup::post(torch::Tensor buffer, double weight, std::vector
   }
   round->buffers[static_cast<std::size_t>(place_)] = buffer.detach();
   round->weights[static_cast<std::size_t>(place_)] = weight;
+  round->post_marks[static_cast<std::size_t>(place_)] = mark(*round);
   round->posted.fetch_add(1);
   posted_.push_back({std::move(round), std::move(present)});
   ring_members();
@@ -65,19 +66,24 @@ bool InProcessReduceGroup::advance(Posted& posted) {
   switch (posted.step) {
     case Step::sum:
       if (round.posted.load() < count()) return false;
+      come_after(round.post_marks, round);
       sum_own_chunk(round, posted.present);
+      round.sum_marks[static_cast<std::size_t>(place_)] = mark(round);
       round.summed.fetch_add(1);
       posted.step = Step::copy;
       return true;
     case Step::copy:
       if (round.summed.load() < count()) return false;
+      come_after(round.sum_marks, round);
       copy_other_chunks(round);
+      round.copy_marks[static_cast<std::size_t>(place_)] = mark(round);
       round.copied.fetch_add(1);
       posted.step = Step::finish;
       return true;
     case Step::finish:
       // Until then others still read this member's chunk.
       if (round.copied.load() < count()) return false;
+      come_after(round.copy_marks, round);
       posted.step = Step::done;
       return false;
     case Step::done:
@@ -106,6 +112,16 @@ void InProcessReduceGroup::copy_other_chunks(Round& round) const {
   for (int i = 0; i < count(); ++i) {
     if (i != place_) chunk(own, i).copy_(chunk(round.buffers[static_cast<std::size_t>(i)], i));
   }
+}
+
+// What this member's stream is given from now on comes after all of them.
+void InProcessReduceGroup::come_after(const std::vector<StreamMark>& marks, const Round& round) const {
+  const at::Device device = round.buffers[static_cast<std::size_t>(place_)].device();
+  for (const StreamMark& mark : marks) mark.precede_work_of(device);
+}
+
+StreamMark InProcessReduceGroup::mark(const Round& round) const {
+  return StreamMark(round.buffers[static_cast<std::size_t>(place_)].device());
 }
 
 void InProcessReduceGroup::ring_members() {

@@ -12,17 +12,21 @@
 #include "pipedream/communicator.h"
 #include "transport/in_process/communicator.h"
 #include "transport/ledger.h"
+#include "transport/stream_mark.h"
 #include "transport/sum.h"
 
 namespace pipedream::detail {
 
 // One sum: what each member gave, by place, and how many members have finished each step.
 struct Round {
-  explicit Round(std::size_t members) : buffers(members), weights(members) {}
+  explicit Round(std::size_t members)
+      : buffers(members), weights(members), post_marks(members), sum_marks(members), copy_marks(members) {}
   std::mutex mutex;
   std::optional<SumOffer> first;  // of the member that posted first, the measure for the others; guarded by mutex
   std::vector<at::Tensor> buffers;
   std::vector<double> weights;
+  // By place, where a member's stream had finished each step; read by the others once they are counted.
+  std::vector<StreamMark> post_marks, sum_marks, copy_marks;
   std::atomic<int> posted{0};
   std::atomic<int> summed{0};
   std::atomic<int> copied{0};
@@ -51,6 +55,8 @@ class InProcessReduceGroup final : public ReduceGroup, public Advancing {
   at::Tensor chunk(const at::Tensor& buffer, int place) const;
   void sum_own_chunk(Round& round, const std::vector<bool>& present) const;
   void copy_other_chunks(Round& round) const;
+  void come_after(const std::vector<StreamMark>& marks, const Round& round) const;
+  StreamMark mark(const Round& round) const;
   void ring_members();
   int count() const { return static_cast<int>(members_.size()); }
 

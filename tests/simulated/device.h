@@ -1,0 +1,27 @@
+// A device of LibTorch that no machine needs to have: its operators run on the CPU at once, while streams, events and
+// memory are held against the rules of a real device. It takes the place of MTIA, an accelerator that LibTorch knows
+// and has no code for: of all device types the one that is most like CUDA to the rest of LibTorch.
+//
+// As on a GPU the backward runs on the device's own thread of the autograd engine. Races between streams, memory freed
+// while another stream may use it, and waits of the host for the device are counted and described. Process-wide.
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+namespace pipedream::testing {
+
+// Registers the devices with LibTorch at the first call.
+torch::Device simulated_device(int index = 0);
+
+struct SimulatedFindings {
+  std::vector<std::string> races;       // the first of them
+  std::vector<std::string> host_waits;  // operators whose result the host waits for
+};
+
+// What was found since the last call.
+SimulatedFindings take_findings();
+
+}  // namespace pipedream::testing

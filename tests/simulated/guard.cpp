@@ -1,0 +1,116 @@
+// Devices, streams and events of the simulated device.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/detail/MTIAHooksInterface.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "simulated/state.h"
+
+namespace pipedream::testing {
+
+namespace {
+
+constexpr int kPoolStreams = 32;
+
+// Device 0 and its default stream until a thread sets others.
+struct ThreadState {
+  int device = 0;
+  std::array<std::int64_t, kSimulatedDevices> streams{};
+};
+thread_local ThreadState thread_state;
+
+c10::Stream make_stream(int device, std::int64_t id) {
+  return c10::Stream(c10::Stream::UNSAFE, c10::Device(kSimulated, static_cast<c10::DeviceIndex>(device)), id);
+}
+
+// A host that asks an event once finds it pending: on a device it may be.
+struct SimulatedEvent {
+  VectorClock clock;
+  std::atomic<int> asked{0};
+};
+
+class Guard final : public c10::impl::DeviceGuardImplInterface {
+ public:
+  c10::DeviceType type() const override { return kSimulated; }
+  c10::Device exchangeDevice(c10::Device device) const override {
+    const c10::Device before = getDevice();
+    setDevice(device);
+    return before;
+  }
+  c10::Device getDevice() const override { return {kSimulated, static_cast<c10::DeviceIndex>(thread_state.device)}; }
+  void setDevice(c10::Device device) const override { thread_state.device = device.index(); }
+  void uncheckedSetDevice(c10::Device device) const noexcept override { thread_state.device = device.index(); }
+  c10::DeviceIndex deviceCount() const noexcept override { return kSimulatedDevices; }
+
+  c10::Stream getStream(c10::Device device) const override { return current_stream(device.index()); }
+  c10::Stream getDefaultStream(c10::Device device) const override { return make_stream(device.index(), 0); }
+  c10::Stream getStreamFromGlobalPool(c10::Device device, bool) const override {
+    static std::atomic<int> next{0};
+    return make_stream(device.index(), 1 + next.fetch_add(1) % kPoolStreams);
+  }
+  c10::Stream exchangeStream(c10::Stream stream) const override {
+    const c10::Stream before = current_stream(stream.device_index());
+    thread_state.streams.at(static_cast<std::size_t>(stream.device_index())) = stream.id();
+    return before;
+  }
+
+  void record(void** event, const c10::Stream& stream, const c10::DeviceIndex, const c10::EventFlag) const override {
+    if (*event == nullptr) *event = new SimulatedEvent;
+    auto& recorded = *static_cast<SimulatedEvent*>(*event);
+    recorded.clock = SimulatedState::instance().clocks.now(stream);
+    recorded.asked = 0;
+  }
+  void block(void* event, const c10::Stream& stream) const override {
+    if (event != nullptr) {
+      SimulatedState::instance().clocks.come_after(stream, static_cast<SimulatedEvent*>(event)->clock);
+    }
+  }
+  bool queryEvent(void* event) const override {
+    return event == nullptr || static_cast<SimulatedEvent*>(event)->asked.fetch_add(1) > 0;
+  }
+  void synchronizeEvent(void*) const override { SimulatedState::instance().report_host_wait("an event"); }
+  void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
+    delete static_cast<SimulatedEvent*>(event);
+  }
+  bool queryStream(const c10::Stream&) const override { return true; }
+  void synchronizeStream(const c10::Stream&) const override { SimulatedState::instance().report_host_wait("a stream"); }
+  void recordDataPtrOnStream(const c10::DataPtr& data, const c10::Stream& stream) const override {
+    SimulatedState::instance().clocks.used_by(data.get(), stream);
+  }
+};
+
+struct Hooks final : at::MTIAHooksInterface {
+  bool hasMTIA() const override { return true; }
+  bool isBuilt() const override { return true; }
+  bool isAvailable() const override { return true; }
+  bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
+  c10::DeviceIndex deviceCount() const override { return kSimulatedDevices; }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
+    static const at::Generator generator = at::detail::createCPUGenerator();  // its operators draw from the CPU's own
+    return generator;
+  }
+  c10::Allocator* getPinnedMemoryAllocator() const override { return c10::GetCPUAllocator(); }
+};
+
+}  // namespace
+
+c10::Stream current_stream(int device) {
+  return make_stream(device, thread_state.streams.at(static_cast<std::size_t>(device)));
+}
+
+int current_device() { return thread_state.device; }
+
+void register_guard() {
+  static Guard guard;
+  c10::impl::device_guard_impl_registry[static_cast<std::size_t>(kSimulated)].store(&guard);
+}
+
+void register_hooks() {
+  at::MTIAHooksRegistry()->Register("MTIAHooks", [](at::MTIAHooksArgs) { return std::make_unique<Hooks>(); });
+}
+
+}  // namespace pipedream::testing
