@@ -1,7 +1,8 @@
 // What only a device can get wrong.
+#include "simulated/device.h"
+
 #include <catch2/catch.hpp>
 
-#include "simulated/device.h"
 #include "support/exactness.h"
 
 using namespace pipedream;
