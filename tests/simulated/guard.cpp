@@ -23,9 +23,7 @@ struct ThreadState {
 };
 thread_local ThreadState thread_state;
 
-c10::Stream make_stream(int device, std::int64_t id) {
-  return c10::Stream(c10::Stream::UNSAFE, c10::Device(kSimulated, static_cast<c10::DeviceIndex>(device)), id);
-}
+c10::Stream make_stream(int device, std::int64_t id) { return c10::Stream(c10::Stream::UNSAFE, device_at(device), id); }
 
 // A host that asks an event once finds it pending: on a device it may be.
 struct SimulatedEvent {
@@ -41,7 +39,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
     setDevice(device);
     return before;
   }
-  c10::Device getDevice() const override { return {kSimulated, static_cast<c10::DeviceIndex>(thread_state.device)}; }
+  c10::Device getDevice() const override { return device_at(thread_state.device); }
   void setDevice(c10::Device device) const override { thread_state.device = device.index(); }
   void uncheckedSetDevice(c10::Device device) const noexcept override { thread_state.device = device.index(); }
   c10::DeviceIndex deviceCount() const noexcept override { return kSimulatedDevices; }

@@ -10,24 +10,19 @@ namespace pipedream::testing {
 
 namespace {
 
-// The memory of a simulated tensor: that of the CPU, watched.
-struct Watched {
-  c10::DataPtr memory;
-};
-
 void release(void* context) {
-  auto* watched = static_cast<Watched*>(context);
+  auto* memory = static_cast<c10::DataPtr*>(context);
   SimulatedState& state = SimulatedState::instance();
-  const std::string race = state.clocks.freed(watched->memory.get());
+  const std::string race = state.clocks.freed(memory->get());
   if (!race.empty()) state.report_race(race);
-  delete watched;
+  delete memory;
 }
 
+// The memory of a simulated tensor: that of the CPU, watched.
 c10::DataPtr watch(c10::DataPtr memory, int device) {
   void* const address = memory.get();
   SimulatedState::instance().clocks.made(address, current_stream(device));
-  return {address, new Watched{std::move(memory)}, &release,
-          c10::Device(kSimulated, static_cast<c10::DeviceIndex>(device))};
+  return {address, new c10::DataPtr(std::move(memory)), &release, device_at(device)};
 }
 
 class SimulatedAllocator final : public c10::Allocator {
@@ -46,27 +41,30 @@ void destroy(void* object) {
   delete static_cast<T*>(object);
 }
 
-at::Tensor tensor_on(c10::DataPtr data, std::size_t bytes, c10::DispatchKey key, const at::Tensor& like) {
-  c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, std::move(data), nullptr, /*resizable=*/false);
+c10::Storage storage_of(c10::DataPtr data, std::size_t bytes) {
+  return {c10::Storage::use_byte_size_t(), bytes, std::move(data), nullptr, /*resizable=*/false};
+}
+
+}  // namespace
+
+at::Tensor tensor_on(c10::Storage storage, c10::DispatchKey key, const at::Tensor& like) {
   at::Tensor tensor =
       at::detail::make_tensor<c10::TensorImpl>(std::move(storage), c10::DispatchKeySet(key), like.dtype());
   tensor.unsafeGetTensorImpl()->set_sizes_and_strides(like.sizes(), like.strides(), like.storage_offset());
   return tensor;
 }
 
-}  // namespace
-
 at::Tensor on_cpu(const at::Tensor& simulated) {
   const c10::Storage& storage = simulated.storage();
   auto* const owner = new c10::Storage(storage);
   c10::DataPtr data(storage.mutable_data_ptr().get(), owner, &destroy<c10::Storage>, c10::Device(c10::kCPU));
-  return tensor_on(std::move(data), storage.nbytes(), c10::DispatchKey::CPU, simulated);
+  return tensor_on(storage_of(std::move(data), storage.nbytes()), c10::DispatchKey::CPU, simulated);
 }
 
 at::Tensor adopt(const at::Tensor& cpu) {
   auto* const owner = new at::Tensor(cpu);
   c10::DataPtr data(cpu.storage().mutable_data_ptr().get(), owner, &destroy<at::Tensor>, c10::Device(c10::kCPU));
-  return tensor_on(watch(std::move(data), current_device()), cpu.storage().nbytes(), c10::DispatchKey::MTIA, cpu);
+  return tensor_on(storage_of(watch(std::move(data), current_device()), cpu.storage().nbytes()), kSimulatedKey, cpu);
 }
 
 const void* memory_of(const at::Tensor& tensor) { return tensor.storage().data_ptr().get(); }

@@ -65,7 +65,9 @@ class Translation {
       if (result.is_same(pair.cpu)) return written(pair);
     }
     for (const Pair& pair : pairs_) {
-      if (result.numel() > 0 && memory_of(result) == memory_of(pair.cpu)) return view_of(pair.simulated, result);
+      if (result.numel() > 0 && memory_of(result) == memory_of(pair.cpu)) {
+        return tensor_on(pair.simulated.storage(), kSimulatedKey, result);
+      }
     }
     at::Tensor tensor = adopt(result);
     Accesses made;
@@ -88,12 +90,6 @@ class Translation {
     }
     impl->set_sizes_and_strides(pair.cpu.sizes(), pair.cpu.strides(), pair.cpu.storage_offset());
     return pair.simulated;
-  }
-  static at::Tensor view_of(const at::Tensor& base, const at::Tensor& view) {
-    at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(
-        c10::Storage(base.storage()), c10::DispatchKeySet(c10::DispatchKey::MTIA), view.dtype());
-    tensor.unsafeGetTensorImpl()->set_sizes_and_strides(view.sizes(), view.strides(), view.storage_offset());
-    return tensor;
   }
   std::vector<Pair> pairs_;
 };
@@ -156,18 +152,16 @@ void run_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 at::Tensor empty(c10::SymIntArrayRef sizes, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
                  std::optional<at::Device> device, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-  const c10::DeviceGuard guard(
-      device.value_or(c10::Device(kSimulated, static_cast<c10::DeviceIndex>(current_device()))));
+  const c10::DeviceGuard guard(device.value_or(device_at(current_device())));
   return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(sizes), c10::GetAllocator(kSimulated),
-                                   c10::DispatchKeySet(c10::DispatchKey::MTIA), dtype.value_or(at::kFloat), format);
+                                   c10::DispatchKeySet(kSimulatedKey), dtype.value_or(at::kFloat), format);
 }
 
 at::Tensor empty_strided(c10::SymIntArrayRef sizes, c10::SymIntArrayRef strides, std::optional<at::ScalarType> dtype,
                          std::optional<at::Layout>, std::optional<at::Device> device, std::optional<bool>) {
-  const c10::DeviceGuard guard(
-      device.value_or(c10::Device(kSimulated, static_cast<c10::DeviceIndex>(current_device()))));
+  const c10::DeviceGuard guard(device.value_or(device_at(current_device())));
   return at::detail::empty_strided_generic(C10_AS_INTARRAYREF_SLOW(sizes), C10_AS_INTARRAYREF_SLOW(strides),
-                                           c10::GetAllocator(kSimulated), c10::DispatchKeySet(c10::DispatchKey::MTIA),
+                                           c10::GetAllocator(kSimulated), c10::DispatchKeySet(kSimulatedKey),
                                            dtype.value_or(at::kFloat));
 }
 
@@ -235,9 +229,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
 }  // namespace
 
 void register_operators() {
-  static torch::Library all(torch::Library::IMPL, "_", c10::DispatchKey::MTIA, __FILE__, __LINE__);
+  static torch::Library all(torch::Library::IMPL, "_", kSimulatedKey, __FILE__, __LINE__);
   all.fallback(torch::CppFunction::makeFromBoxedFunction<&run_on_cpu>());
-  static torch::Library library(torch::Library::IMPL, "aten", c10::DispatchKey::MTIA, __FILE__, __LINE__);
+  static torch::Library library(torch::Library::IMPL, "aten", kSimulatedKey, __FILE__, __LINE__);
   library.impl("empty.memory_format", empty);
   library.impl("empty_strided", empty_strided);
   library.impl("as_strided", at::native::as_strided_tensorimpl);

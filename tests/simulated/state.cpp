@@ -39,7 +39,7 @@ torch::Device simulated_device(int index) {
     register_memory();
     register_operators();
   });
-  return {kSimulated, static_cast<c10::DeviceIndex>(index)};
+  return device_at(index);
 }
 
 SimulatedFindings take_findings() { return SimulatedState::instance().take(); }

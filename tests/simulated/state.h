@@ -14,7 +14,10 @@
 namespace pipedream::testing {
 
 inline constexpr c10::DeviceType kSimulated = c10::DeviceType::MTIA;
+inline constexpr c10::DispatchKey kSimulatedKey = c10::DispatchKey::MTIA;
 inline constexpr int kSimulatedDevices = 2;
+
+inline c10::Device device_at(int index) { return {kSimulated, static_cast<c10::DeviceIndex>(index)}; }
 
 class SimulatedState {
  public:

@@ -9,6 +9,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,6 +36,8 @@ struct Expected {
   explicit Expected(int tensors) : bytes(static_cast<std::size_t>(tensors)), lead(bytes.size()) {}
   void find_lead();
   std::int64_t lead_bytes() const { return lead < bytes.size() ? bytes[lead] : 0; }
+  // Room of the lead's receive, which takes its payload or a header of up to `header_room` bytes.
+  std::int64_t lead_room(std::int64_t header_room) const { return std::max(lead_bytes(), header_room); }
   std::int64_t total() const;
 
   std::vector<std::int64_t> bytes;  // of each payload

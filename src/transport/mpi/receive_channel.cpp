@@ -63,7 +63,7 @@ void MpiReceiveChannel::post() {
   for (std::size_t i = expected.lead; i < expected.bytes.size(); ++i) {
     if (expected.bytes[i] == 0) continue;
     const bool leads = i == expected.lead;
-    slot.payloads[i] = pool_->allocate(leads ? std::max(expected.bytes[i], room_) : expected.bytes[i]);
+    slot.payloads[i] = pool_->allocate(leads ? expected.lead_room(room_) : expected.bytes[i]);
     if (leads) {
       to = static_cast<char*>(slot.payloads[i].get());
       continue;
@@ -71,8 +71,7 @@ void MpiReceiveChannel::post() {
     slot.others.receive(slot.payloads[i].get(), expected.bytes[i], engine_.part_bytes, peer_, tags_.ahead,
                         engine_.messages);
   }
-  slot.lead.receive(to, std::max(expected.lead_bytes(), room_), engine_.part_bytes, peer_, tags_.lead,
-                    engine_.messages);
+  slot.lead.receive(to, expected.lead_room(room_), engine_.part_bytes, peer_, tags_.lead, engine_.messages);
   engine_.set_load(slot.load, load_of_receive(expected.total()));
 }
 

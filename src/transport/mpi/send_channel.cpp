@@ -77,8 +77,8 @@ void MpiSendChannel::send_expected(Slot& slot) {
   const Expected& expected = slot.expected;
   const bool any = expected.lead < expected.bytes.size();
   slot.requests.send(any ? slot.message.tensors[expected.lead].const_data_ptr() : slot.header.data(),
-                     expected.lead_bytes(), std::max(expected.lead_bytes(), room_), engine_.part_bytes, peer_,
-                     tags_.lead, engine_.messages);
+                     expected.lead_bytes(), expected.lead_room(room_), engine_.part_bytes, peer_, tags_.lead,
+                     engine_.messages);
   for (std::size_t i = expected.lead + 1; i < expected.bytes.size(); ++i) {
     if (expected.bytes[i] == 0) continue;
     slot.requests.send(slot.message.tensors[i].const_data_ptr(), expected.bytes[i], expected.bytes[i],
@@ -91,8 +91,8 @@ void MpiSendChannel::send_other(Slot& slot) {
   const std::vector<char>& header = slot.header;
   const auto size = static_cast<std::int64_t>(header.size());
   const bool looks_like_payload = size == expected.lead_bytes();
-  slot.requests.send(header.data(), looks_like_payload ? size - 1 : size, std::max(expected.lead_bytes(), room_),
-                     engine_.part_bytes, peer_, tags_.lead, engine_.messages);
+  slot.requests.send(header.data(), looks_like_payload ? size - 1 : size, expected.lead_room(room_), engine_.part_bytes,
+                     peer_, tags_.lead, engine_.messages);
   for (std::size_t i = expected.lead + 1; i < expected.bytes.size(); ++i) {
     slot.requests.send(header.data(), 0, expected.bytes[i], engine_.part_bytes, peer_, tags_.ahead, engine_.messages);
   }
