@@ -2,7 +2,11 @@
 //
 // A communicator belongs to the one worker (thread or process) that uses it and is used from that thread alone. Its
 // owner makes and closes it; nothing here is global and no destructor communicates or throws. Backends: in-process
-// (workers are threads of one process; run_in_threads) and MPI (mpi_communicator.h).
+// (workers are threads of one process; run_in_threads), MPI (mpi_communicator.h) and NCCL (nccl_communicator.h).
+//
+// Tensors of a device: a wait returns when what the worker's current stream is given from then on comes after the
+// message or the sum, which the device may not have reached yet; a post counts from what the stream has been given by
+// then.
 //
 // Waiting: every wait spins (longer where nobody else wants the core), then sleeps between tests. It throws
 // CommunicationError when another worker has called abort (with that worker's cause), and when no worker anywhere has
@@ -32,8 +36,9 @@ struct Message {
 };
 
 struct ChannelOptions {
-  int tensors = 1;  // tensors in every message of the channel; both ends say the same
-  int slots = 2;    // messages posted and not yet waited for, at most; both ends say the same
+  int tensors = 1;                     // tensors in every message of the channel; both ends say the same
+  int slots = 2;                       // messages posted and not yet waited for, at most; both ends say the same
+  torch::Device device = torch::kCPU;  // where this end's tensors are; both ends say the same type
 };
 
 class SendChannel {
@@ -52,10 +57,12 @@ class ReceiveChannel {
   virtual void post() = 0;
   // Waits for the oldest posted message.
   virtual Message wait() = 0;
+  // Whether the oldest posted message is there, so that its wait returns at once.
+  virtual bool arrived() = 0;
 };
 
 // Sums over the members of a group, always added in ascending order of the members, so that every member gets the same
-// bits as a loop over replicas 0..r-1 does.
+// bits as a loop over replicas 0..r-1 does. (NCCL has an order of its own: the same bits for every member.)
 class ReduceGroup {
  public:
   virtual ~ReduceGroup() = default;
@@ -81,8 +88,13 @@ class Communicator {
   // open at a time. Channels and groups end before their communicator.
   virtual std::unique_ptr<SendChannel> open_send(int peer, int id, ChannelOptions options) = 0;
   virtual std::unique_ptr<ReceiveChannel> open_receive(int peer, int id, ChannelOptions options) = 0;
-  // Called by every member with the same list (ascending ranks) and id.
-  virtual std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id) = 0;
+  // Called by every member with the same list (ascending ranks) and id. device: where this member's buffers are; all
+  // say the same type.
+  virtual std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id,
+                                                   torch::Device device = torch::kCPU) = 0;
+  // Collective over all workers, after channels and groups of a device other than the CPU were opened and before they
+  // are used: makes the connections that they need, of all at once.
+  virtual void connect() {}
 
   // Collective over all workers: everyone's bytes, by rank. Every one of them calls it in the same order.
   virtual std::vector<std::string> all_gather(std::string_view bytes) = 0;
@@ -98,8 +110,8 @@ class Communicator {
   virtual void set_status(std::function<std::string()> status) = 0;
   virtual void set_deadline(std::chrono::milliseconds deadline) = 0;
 
-  // Tells all other workers why this one gives up; idempotent, returns at once, never throws. Waits of the others throw
-  // "worker R: CAUSE".
+  // Tells all other workers why this one gives up; idempotent, returns at once, never throws, from any thread. Waits of
+  // the others throw "worker R: CAUSE".
   virtual void abort(const std::string& cause) noexcept = 0;
 };
 

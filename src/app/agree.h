@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "pipedream/communicator.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 
 namespace pipedream::detail {
 

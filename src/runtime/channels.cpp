@@ -22,7 +22,7 @@ int first_free_channel_id(std::span<const StageLink> links) {
 }
 
 Channels::Channels(const Plan& plan, std::vector<StageLink> links, std::span<const LinkTensors> tensors,
-                   Communicator& comm)
+                   torch::Device device, Communicator& comm)
     : plan_(&plan), links_(std::move(links)), ends_(2 * links_.size()) {
   for (std::size_t l = 0; l < links_.size(); ++l) {
     for (const bool gradients : {false, true}) {
@@ -32,7 +32,7 @@ Channels::Channels(const Plan& plan, std::vector<StageLink> links, std::span<con
       const auto& senders = plan.stages[static_cast<std::size_t>(from)].workers;
       const auto& receivers = plan.stages[static_cast<std::size_t>(to)].workers;
       const ChannelOptions options{gradients ? tensors[l].gradients : tensors[l].activations,
-                                   channel_slots(plan, links_[l].from, links_[l].to)};
+                                   channel_slots(plan, links_[l].from, links_[l].to), device};
       const int id = static_cast<int>(index);
       Ends& ends = ends_[index];
       ends.senders.resize(receivers.size());

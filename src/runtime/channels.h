@@ -23,8 +23,9 @@ int first_free_channel_id(std::span<const StageLink> links);
 
 class Channels {
  public:
-  // Opens every channel of this worker. tensors: by link.
-  Channels(const Plan& plan, std::vector<StageLink> links, std::span<const LinkTensors> tensors, Communicator& comm);
+  // Opens every channel of this worker, for tensors of the device. tensors: by link.
+  Channels(const Plan& plan, std::vector<StageLink> links, std::span<const LinkTensors> tensors, torch::Device device,
+           Communicator& comm);
 
   // The channel of a message action, at this worker's end. A message to a later stage carries activations.
   SendChannel& sender(const Action& action);

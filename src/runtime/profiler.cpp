@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "pipedream/error.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 #include "runtime/profiled_model.h"
 #include "runtime/profiler_memory.h"
 #include "runtime/profiler_probe.h"

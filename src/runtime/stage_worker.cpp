@@ -19,10 +19,10 @@ std::vector<std::string> names_of(const std::vector<NamedParameter>& parameters)
   return names;
 }
 
-std::unique_ptr<ReduceGroup> open_group(const StagePlan& stage, Communicator& comm, int id) {
+std::unique_ptr<ReduceGroup> open_group(const StagePlan& stage, Communicator& comm, int id, torch::Device device) {
   if (stage.replicas() == 1) return nullptr;
   std::vector<int> members = stage.workers;
-  return comm.open_reduce(std::move(members), id);
+  return comm.open_reduce(std::move(members), id, device);
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
       versions_(values_of(stage_.parameters())),
       optimizer_(options.optimizer, versions_.masters(), names_of(stage_.parameters())),
       accumulator_(versions_.masters(), [&] {
-        auto group = open_group(plan.stages[static_cast<std::size_t>(stage)], comm, reduce_id);
+        auto group = open_group(plan.stages[static_cast<std::size_t>(stage)], comm, reduce_id, options.device);
         group_ = group.get();
         return group;
       }()) {

@@ -8,7 +8,7 @@
 #include "pipedream/error.h"
 #include "pipedream/validate.h"
 #include "pipedream/version.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 #include "runtime/trainer_impl.h"
 
 namespace pipedream {
@@ -86,9 +86,10 @@ void Trainer::Impl::open() {
                                        [&](const auto& candidate) { return candidate.to == link.to; });
     tensors.push_back({static_cast<int>(outgoing->tensors.size()), detail::gradient_count(*outgoing)});
   }
-  channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, comm_);
+  channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, options_.device, comm_);
   exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, *worker_, detail::first_free_channel_id(links_));
   executor_ = std::make_unique<detail::Executor>(plan_, comm_, worker_->stage(), *channels_);
+  comm_.connect();
   if (comm_.size() == 1) return;
   std::vector<int> all(static_cast<std::size_t>(comm_.size()));
   for (int w = 0; w < comm_.size(); ++w) all[static_cast<std::size_t>(w)] = w;

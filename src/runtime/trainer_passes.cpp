@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipedream/error.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 #include "runtime/progress_meter.h"
 #include "runtime/trainer_impl.h"
 

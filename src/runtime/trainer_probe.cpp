@@ -4,7 +4,7 @@
 
 #include "pipedream/error.h"
 #include "pipedream/validate.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 #include "runtime/trainer_impl.h"
 
 namespace pipedream {

@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "pipedream/weights.h"
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 #include "runtime/trainer_impl.h"
 
 namespace pipedream {

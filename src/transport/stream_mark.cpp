@@ -4,10 +4,22 @@
 
 namespace pipedream::detail {
 
+namespace {
+
+// Of tensors without data too, nothing is ever on its way.
+bool has_streams(torch::Device device) { return !device.is_cpu() && !device.is_meta(); }
+
+}  // namespace
+
 StreamMark::StreamMark(torch::Device device) {
-  if (device.is_cpu()) return;
-  event_ = std::make_shared<c10::Event>(device.type());
-  event_->record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+  if (has_streams(device)) record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+}
+
+StreamMark::StreamMark(const c10::Stream& stream) { record(stream); }
+
+void StreamMark::record(const c10::Stream& stream) {
+  event_ = std::make_shared<c10::Event>(stream.device_type());
+  event_->record(stream);
 }
 
 void StreamMark::precede_work_of(torch::Device device) const {
@@ -17,7 +29,7 @@ void StreamMark::precede_work_of(torch::Device device) const {
 
 void keep_for_current_stream(const torch::Tensor& tensor) {
   const torch::Device device = tensor.device();
-  if (device.is_cpu()) return;
+  if (!has_streams(device)) return;
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.recordDataPtrOnStream(tensor.storage().data_ptr(), guard.getStream(device));
 }

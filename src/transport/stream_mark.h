@@ -5,6 +5,7 @@
 #pragma once
 
 #include <c10/core/Event.h>
+#include <c10/core/Stream.h>
 #include <torch/types.h>
 
 #include <memory>
@@ -19,6 +20,8 @@ class StreamMark {
   StreamMark() = default;
   // All that this thread's current stream of the device has been given so far.
   explicit StreamMark(torch::Device device);
+  // All that the stream has been given so far.
+  explicit StreamMark(const c10::Stream& stream);
 
   // What this thread's current stream of `device` is given from now on comes after the mark.
   void precede_work_of(torch::Device device) const;
@@ -29,6 +32,8 @@ class StreamMark {
   }
 
  private:
+  void record(const c10::Stream& stream);
+
   std::shared_ptr<c10::Event> event_;
 };
 

@@ -14,7 +14,8 @@ inline constexpr int kPostedSums = 2;
 
 // result = addends[0]; result += addends[1]; ... element by element, in bounded extra memory. Each addend either is
 // `result` or shares nothing with it. Without addends the result is zero. All 1-d, contiguous, same size and dtype;
-// addends may lie on other devices.
+// addends may lie on other devices. Tensors of the
+// meta device have nothing to be summed.
 void sum_in_order(const std::vector<at::Tensor>& addends, at::Tensor result);
 
 // The weights of the members that are present, added in order of the members.

@@ -60,12 +60,23 @@ std::string Clocks::access(const c10::Stream& stream, const std::string& what, c
 // Addresses come back: what was known of the memory there before is forgotten.
 void Clocks::made(const void* memory, const c10::Stream& stream) {
   const std::lock_guard lock(mutex_);
-  memory_[memory] = {.maker = key_of(stream), .writes = {}, .reads = {}, .used_by = {}};
+  memory_[memory] = {.maker = key_of(stream), .writes = {}, .reads = {}, .used_by = {}, .to_come = {}};
 }
 
 void Clocks::used_by(const void* memory, const c10::Stream& stream) {
   const std::lock_guard lock(mutex_);
   memory_[memory].used_by.insert(key_of(stream));
+}
+
+void Clocks::will_use(const void* memory, const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  memory_[memory].to_come.push_back(what);
+}
+
+void Clocks::has_used(const void* memory) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string>& to_come = memory_[memory].to_come;
+  if (!to_come.empty()) to_come.erase(to_come.begin());
 }
 
 std::string Clocks::freed(const void* address) {
@@ -74,6 +85,7 @@ std::string Clocks::freed(const void* address) {
   if (found == memory_.end()) return {};
   const Memory memory = std::move(found->second);
   memory_.erase(found);
+  if (!memory.to_come.empty()) return fmt::format("memory is freed while {} is still to use it", memory.to_come.front());
   const VectorClock& clock = streams_[memory.maker];
   for (const std::vector<Access>* accesses : {&memory.writes, &memory.reads}) {
     for (const Access& access : *accesses) {

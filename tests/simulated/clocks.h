@@ -36,6 +36,9 @@ class Clocks {
 
   void made(const void* memory, const c10::Stream& stream);
   void used_by(const void* memory, const c10::Stream& stream);  // recordDataPtrOnStream
+  // Work that is queued will use the memory, until it is done.
+  void will_use(const void* memory, const std::string& what);
+  void has_used(const void* memory);
   // The memory may be used again by the stream that made it. Returns what may still use it.
   std::string freed(const void* memory);
 
@@ -54,6 +57,7 @@ class Clocks {
     std::vector<Access> writes;  // the last of each byte
     std::vector<Access> reads;   // since then, the last of each stream
     std::set<StreamKey> used_by;
+    std::vector<std::string> to_come;  // uses that are queued
   };
   static bool comes_after(const VectorClock& clock, const Access& access);
   static std::string race(const StreamKey& stream, const std::string& what, const std::vector<Access>& earlier,

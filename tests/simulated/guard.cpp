@@ -27,7 +27,7 @@ c10::Stream make_stream(int device, std::int64_t id) { return c10::Stream(c10::S
 
 // A host that asks an event once finds it pending: on a device it may be.
 struct SimulatedEvent {
-  VectorClock clock;
+  std::shared_ptr<Point> point;
   std::atomic<int> asked{0};
 };
 
@@ -59,18 +59,23 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   void record(void** event, const c10::Stream& stream, const c10::DeviceIndex, const c10::EventFlag) const override {
     if (*event == nullptr) *event = new SimulatedEvent;
     auto& recorded = *static_cast<SimulatedEvent*>(*event);
-    recorded.clock = SimulatedState::instance().clocks.now(stream);
+    recorded.point = SimulatedState::instance().queues.record(stream);
     recorded.asked = 0;
   }
   void block(void* event, const c10::Stream& stream) const override {
     if (event != nullptr) {
-      SimulatedState::instance().clocks.come_after(stream, static_cast<SimulatedEvent*>(event)->clock);
+      SimulatedState::instance().queues.come_after(stream, static_cast<SimulatedEvent*>(event)->point);
     }
   }
   bool queryEvent(void* event) const override {
-    return event == nullptr || static_cast<SimulatedEvent*>(event)->asked.fetch_add(1) > 0;
+    if (event == nullptr) return true;
+    auto& asked = *static_cast<SimulatedEvent*>(event);
+    return asked.asked.fetch_add(1) > 0 && SimulatedState::instance().queues.is_reached(*asked.point);
   }
-  void synchronizeEvent(void*) const override { SimulatedState::instance().report_host_wait("an event"); }
+  void synchronizeEvent(void* event) const override {
+    SimulatedState::instance().report_host_wait("an event");
+    SimulatedState::instance().queues.await(*static_cast<SimulatedEvent*>(event)->point);
+  }
   void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
     delete static_cast<SimulatedEvent*>(event);
   }

@@ -10,6 +10,7 @@
 
 #include "simulated/clocks.h"
 #include "simulated/device.h"
+#include "simulated/queues.h"
 
 namespace pipedream::testing {
 
@@ -24,6 +25,7 @@ class SimulatedState {
   static SimulatedState& instance();
 
   Clocks clocks;
+  Queues queues;
   void report_race(const std::string& race);
   void report_host_wait(const std::string& what);
   SimulatedFindings take();

@@ -1,4 +1,4 @@
-#include "transport/mpi/buffer_pool.h"
+#include "transport/buffer_pool.h"
 
 #include <catch2/catch.hpp>
 #include <cstdint>

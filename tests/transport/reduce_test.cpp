@@ -54,6 +54,7 @@ TEST_CASE("sums have the bits of a loop over the members, whoever is present") {
   const int workers = GENERATE_COPY(Catch::Generators::range(1, testing::most_workers() + 1));
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const auto group = communicator.open_reduce(all_members(workers), 0);
+    communicator.connect();
     const int me = communicator.rank();
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
       for (const std::int64_t size : {0, 1, 3, 1000, 200003}) {
@@ -82,6 +83,7 @@ TEST_CASE("two sums may be under way, and go on while their owner waits for some
   const int workers = testing::most_workers();
   const auto ends = launch(workers, [&](Communicator& communicator) {
     const auto group = communicator.open_reduce(all_members(workers), 4);
+    communicator.connect();
     const std::vector<bool> present(static_cast<std::size_t>(workers), true);
     const int me = communicator.rank();
     constexpr std::int64_t size = 300000;
@@ -132,6 +134,7 @@ TEST_CASE("groups of some workers, that overlap, do not mix") {
       if (std::find(members.begin(), members.end(), me) == members.end()) continue;
       joined.push_back({id, members, communicator.open_reduce(members, id), at::full({5}, me + 100. * id)});
     }
+    communicator.connect();
     for (Joined& one : joined) one.group->post(one.buffer, me, std::vector<bool>(one.members.size(), true));
     for (auto one = joined.rbegin(); one != joined.rend(); ++one) {
       double weight = 0;
@@ -150,6 +153,7 @@ TEST_CASE("groups of some workers, that overlap, do not mix") {
 TEST_CASE("members that disagree about a sum are told how") {
   const auto ends = launch(2, [](Communicator& communicator) {
     const auto group = communicator.open_reduce({0, 1}, 0);
+    communicator.connect();
     group->post(at::zeros({communicator.rank() == 0 ? 10 : 12}), 1, {true, true});
     group->wait();
   });
@@ -166,6 +170,7 @@ TEST_CASE("misuse of groups is refused") {
     expect_throw<ConfigError>("ascending", [&] { communicator.open_reduce({0, 2}, 0); });
     expect_throw<ConfigError>("opened by worker", [&] { communicator.open_reduce({1 - me}, 0); });
     const auto group = communicator.open_reduce({0, 1}, 0);
+    communicator.connect();
     expect_throw<ConfigError>("open already", [&] { communicator.open_reduce({0, 1}, 0); });
     expect_throw<ConfigError>("one dimension", [&] { group->post(at::zeros({2, 2}), 1, {true, true}); });
     expect_throw<ConfigError>("contiguous", [&] { group->post(at::zeros({4}).slice(0, 0, 4, 2), 1, {true, true}); });

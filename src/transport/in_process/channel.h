@@ -53,6 +53,7 @@ class InProcessReceiveChannel final : public ReceiveChannel {
   ~InProcessReceiveChannel() override;
   void post() override;
   Message wait() override;
+  bool arrived() override { return mailbox_->sent.load() > ledger_.oldest(); }
 
  private:
   InProcessCommunicator& communicator_;

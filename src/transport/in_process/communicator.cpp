@@ -29,7 +29,7 @@ std::unique_ptr<ReceiveChannel> InProcessCommunicator::open_receive(int peer, in
   return std::make_unique<InProcessReceiveChannel>(*this, peer, id, options);
 }
 
-std::unique_ptr<ReduceGroup> InProcessCommunicator::open_reduce(std::vector<int> members, int id) {
+std::unique_ptr<ReduceGroup> InProcessCommunicator::open_reduce(std::vector<int> members, int id, torch::Device) {
   const int place = check_members(members, id, rank_, size());
   return std::make_unique<InProcessReduceGroup>(*this, std::move(members), place, id);
 }
@@ -60,6 +60,15 @@ void InProcessCommunicator::abort(const std::string& cause) noexcept {
     world_->abort(rank_, cause);
   } catch (...) {
   }
+}
+
+HostCommunicator::News InProcessCommunicator::exchange_news(bool device_progressed) {
+  if (device_progressed) world_->note_progress(rank_);
+  News news{.failure = {}, .last_progress = world_->last_progress()};
+  if (const auto cause = world_->cause()) {
+    news.failure = cause->worker == rank_ ? cause->text : caused_by(cause->worker, cause->text);
+  }
+  return news;
 }
 
 bool InProcessCommunicator::spin_until(const std::function<bool()>& ready) {

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "pipedream/communicator.h"
 #include "transport/advancing.h"
+#include "transport/host_communicator.h"
 #include "transport/in_process/world.h"
 #include "transport/ledger.h"
 
 namespace pipedream::detail {
 
-class InProcessCommunicator final : public Communicator {
+class InProcessCommunicator final : public HostCommunicator {
  public:
   InProcessCommunicator(std::shared_ptr<World> world, int rank);
 
@@ -25,7 +25,7 @@ class InProcessCommunicator final : public Communicator {
 
   std::unique_ptr<SendChannel> open_send(int peer, int id, ChannelOptions options) override;
   std::unique_ptr<ReceiveChannel> open_receive(int peer, int id, ChannelOptions options) override;
-  std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id) override;
+  std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id, torch::Device device) override;
   std::vector<std::string> all_gather(std::string_view bytes) override;
 
   void progress() override;
@@ -33,6 +33,8 @@ class InProcessCommunicator final : public Communicator {
   void set_status(std::function<std::string()> status) override;
   void set_deadline(std::chrono::milliseconds deadline) override { deadline_ = deadline; }
   void abort(const std::string& cause) noexcept override;
+  News exchange_news(bool device_progressed) override;
+  std::vector<WorkerReport> reports() override { return world_->reports(); }
 
   // For the channels and groups of this worker.
   World& world() { return *world_; }

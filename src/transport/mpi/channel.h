@@ -1,4 +1,5 @@
-// Channels over MPI. Payloads travel straight from and to the tensors' storages.
+// Channels over MPI. Payloads travel straight from and to the tensors' storages; those of a device through copies in the
+// host's memory.
 //
 // Both ends remember the latest message of each slot and expect the next one to be like it: same tensors, same weight.
 // Receives for its payloads are posted ahead. The first tensor with a payload is the lead. A message as expected is its
@@ -18,10 +19,11 @@
 
 #include "pipedream/communicator.h"
 #include "transport/ledger.h"
-#include "transport/mpi/buffer_pool.h"
+#include "transport/buffer_pool.h"
 #include "transport/mpi/engine.h"
 #include "transport/mpi/header.h"
 #include "transport/mpi/requests.h"
+#include "transport/stream_mark.h"
 
 namespace pipedream::detail {
 
@@ -44,17 +46,19 @@ struct Expected {
   std::size_t lead;                 // bytes.size() if there is no payload
 };
 
-class MpiSendChannel final : public SendChannel {
+class MpiSendChannel final : public SendChannel, public Advancing {
  public:
   MpiSendChannel(Engine& engine, int peer, int id, ChannelOptions options);
   ~MpiSendChannel() override;
   void post(Message message) override;
   void wait() override;
+  void advance() override;
 
  private:
   struct Slot {
     explicit Slot(int tensors) : expected(tensors) {}
     Message message;
+    StreamMark copied;         // from the device
     std::vector<char> header;  // of the latest message
     Expected expected;
     Requests requests;
@@ -72,6 +76,7 @@ class MpiSendChannel final : public SendChannel {
   Ledger ledger_;
   const ChannelTags tags_;
   const std::int64_t room_;  // of a header
+  std::int64_t started_ = 0;  // messages, of those posted
   std::vector<char> next_header_;
   std::vector<Slot> slots_;
 };
@@ -82,6 +87,7 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
   ~MpiReceiveChannel() override;
   void post() override;
   Message wait() override;
+  bool arrived() override;
   void advance() override;
 
  private:
@@ -103,6 +109,7 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
   Slot& at(std::int64_t index) { return slots_[static_cast<std::size_t>(index) % slots_.size()]; }
   bool advance(Slot& slot, std::int64_t index);
   void receive_second(Slot& slot, std::int64_t index);
+  c10::DataPtr allocate(std::int64_t bytes) const;
   Message take(Slot& slot);
 
   Engine& engine_;

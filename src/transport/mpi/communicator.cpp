@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "pipedream/mpi_communicator.h"
+#include "transport/host_communicator.h"
 #include "transport/ledger.h"
 #include "transport/mpi/channel.h"
 #include "transport/mpi/engine.h"
@@ -14,7 +15,7 @@ namespace detail {
 
 namespace {
 
-class MpiCommunicator final : public Communicator {
+class MpiCommunicator final : public HostCommunicator {
  public:
   MpiCommunicator(MPI_Comm parent, const MpiOptions& options) : engine_(parent, options) {
     const MpiLock lock(mpi_mutex());
@@ -39,7 +40,7 @@ class MpiCommunicator final : public Communicator {
     check_channel(peer, rank(), id, size(), options);
     return std::make_unique<MpiReceiveChannel>(engine_, peer, id, options);
   }
-  std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id) override {
+  std::unique_ptr<ReduceGroup> open_reduce(std::vector<int> members, int id, torch::Device) override {
     const int place = check_members(members, id, rank(), size());
     return std::make_unique<MpiReduceGroup>(engine_, std::move(members), place, id);
   }
@@ -47,9 +48,17 @@ class MpiCommunicator final : public Communicator {
 
   void progress() override { engine_.progress(); }
   void note_progress() override { engine_.control.note_progress(); }
-  void set_status(std::function<std::string()> status) override { engine_.control.set_status(std::move(status)); }
-  void set_deadline(std::chrono::milliseconds deadline) override { engine_.control.set_deadline(deadline); }
+  void set_status(std::function<std::string()> status) override {
+    const MpiLock lock(mpi_mutex());
+    engine_.control.set_status(std::move(status));
+  }
+  void set_deadline(std::chrono::milliseconds deadline) override {
+    const MpiLock lock(mpi_mutex());
+    engine_.control.set_deadline(deadline);
+  }
   void abort(const std::string& cause) noexcept override { engine_.abort(cause); }
+  News exchange_news(bool device_progressed) override { return engine_.exchange_news(device_progressed); }
+  std::vector<WorkerReport> reports() override { return engine_.reports(); }
 
  private:
   Engine engine_;

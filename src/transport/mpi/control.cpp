@@ -25,6 +25,7 @@ ControlPlane::ControlPlane(MPI_Comm parent) : comm_(duplicate(parent)) {
   check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
   workers_.resize(static_cast<std::size_t>(size_));
   for (Peer& worker : workers_) worker.last_progress = Clock::now();
+  last_progress_ = Clock::now().time_since_epoch().count();
   const MpiLock lock(mpi_mutex());
   listen();
 }
@@ -42,9 +43,8 @@ ControlPlane::~ControlPlane() {
 }
 
 void ControlPlane::note_progress() {
-  Peer& self = workers_[static_cast<std::size_t>(rank_)];
-  ++self.progress;
-  self.last_progress = Clock::now();
+  progress_.fetch_add(1, std::memory_order_relaxed);
+  last_progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 Clock::duration ControlPlane::interval() const {
@@ -87,7 +87,7 @@ void ControlPlane::tell(Peer& peer, int rank, Kind kind, const std::string& text
   if (!peer.outgoing) peer.outgoing = std::make_unique<News>();
   News& news = *peer.outgoing;
   news.kind = kind;
-  news.progress = workers_[static_cast<std::size_t>(rank_)].progress;
+  news.progress = progress_.load();
   news.length = static_cast<std::int32_t>(std::min(text.size(), news.text.size()));
   std::memcpy(news.text.data(), text.data(), static_cast<std::size_t>(news.length));
   const auto bytes = static_cast<std::int64_t>(offsetof(News, text)) + news.length;
@@ -98,7 +98,8 @@ void ControlPlane::tell_progress() {
   last_told_ = Clock::now();
   Peer& self = workers_[static_cast<std::size_t>(rank_)];
   self.status = status_ ? status_().substr(0, kLongestStatus) : "running";
-  if (self.progress == told_progress_ && self.status == told_status_) return;
+  const std::uint64_t progress = progress_.load();
+  if (progress == told_progress_ && self.status == told_status_) return;
   bool all = true;
   for (int rank = 0; rank < size_; ++rank) {
     if (rank == rank_) continue;
@@ -109,7 +110,7 @@ void ControlPlane::tell_progress() {
     all = all && free;
   }
   if (!all) return;
-  told_progress_ = self.progress;
+  told_progress_ = progress;
   told_status_ = self.status;
 }
 
@@ -126,16 +127,23 @@ void ControlPlane::abort(const std::string& cause) {
   }
 }
 
+Clock::time_point ControlPlane::last_progress() const {
+  Clock::time_point latest{Clock::duration(last_progress_.load())};
+  for (const Peer& worker : workers_) latest = std::max(latest, worker.last_progress);
+  return latest;
+}
+
 Clock::time_point ControlPlane::deadline_from(Clock::time_point start) const {
-  for (const Peer& worker : workers_) start = std::max(start, worker.last_progress);
-  return start + deadline_ + (size_ > 1 ? interval() : Clock::duration::zero());
+  return std::max(start, last_progress()) + deadline_ + (size_ > 1 ? interval() : Clock::duration::zero());
 }
 
 std::vector<WorkerReport> ControlPlane::reports() const {
   std::vector<WorkerReport> reports;
   const Clock::time_point now = Clock::now();
   for (const Peer& worker : workers_) reports.push_back({worker.status, now - worker.last_progress});
-  if (status_) reports[static_cast<std::size_t>(rank_)].status = status_();
+  WorkerReport& self = reports[static_cast<std::size_t>(rank_)];
+  self.since_progress = now - Clock::time_point(Clock::duration(last_progress_.load()));
+  if (status_) self.status = status_();
   return reports;
 }
 

@@ -8,6 +8,7 @@
 #include <mpi.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,6 +32,7 @@ class ControlPlane {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
+  // Any thread, without the lock.
   void note_progress();
   void set_status(std::function<std::string()> status) { status_ = std::move(status); }
   void set_deadline(std::chrono::milliseconds deadline) { deadline_ = deadline; }
@@ -45,6 +47,7 @@ class ControlPlane {
   // "worker 3: CAUSE" when another worker has given up, the cause alone when this one has.
   const std::optional<std::string>& failure() const { return failure_; }
 
+  Clock::time_point last_progress() const;  // of any worker
   // No news of progress since `start` makes a wait give up at this time. Others tell of their progress with a delay.
   Clock::time_point deadline_from(Clock::time_point start) const;
   std::vector<WorkerReport> reports() const;
@@ -59,8 +62,8 @@ class ControlPlane {
   };
   struct Peer {
     std::string status = "starting";
-    std::uint64_t progress = 0;
-    Clock::time_point last_progress;
+    std::uint64_t progress = 0;       // of others
+    Clock::time_point last_progress;  // of others
     std::unique_ptr<News> outgoing;  // in use while `sends` are not complete
     Requests sends;
   };
@@ -76,6 +79,8 @@ class ControlPlane {
   std::chrono::milliseconds deadline_ = kDefaultDeadline;
   std::function<std::string()> status_;
   std::vector<Peer> workers_;  // by rank, this one included
+  std::atomic<std::uint64_t> progress_{0};
+  std::atomic<Clock::rep> last_progress_;
   std::optional<std::string> failure_;
   std::unique_ptr<News> incoming_ = std::make_unique<News>();
   MPI_Request listening_ = MPI_REQUEST_NULL;

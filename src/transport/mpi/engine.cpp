@@ -39,7 +39,7 @@ int largest_tag(MPI_Comm comm) {
   return found != 0 ? *value : 32767;
 }
 
-bool may_help() {
+bool threads_may_call() {
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
   return provided >= MPI_THREAD_SERIALIZED;
@@ -74,8 +74,9 @@ Engine::Engine(MPI_Comm parent, const MpiOptions& options)
       gathers(duplicate(parent)),
       control(parent),
       part_bytes(options.part_bytes),
-      largest_tag_(largest_tag(messages)) {
-  if (options.helper_thread && control.size() > 1 && may_help()) {
+      largest_tag_(largest_tag(messages)),
+      threads_may_call_(threads_may_call()) {
+  if (options.helper_thread && control.size() > 1 && threads_may_call_) {
     helper_ = std::make_unique<Helper>([this] { return advance_for_helper(); });
   }
 }
@@ -154,6 +155,18 @@ void Engine::abort(const std::string& cause) noexcept {
   }
 }
 
+HostCommunicator::News Engine::exchange_news(bool device_progressed) {
+  if (device_progressed) control.note_progress();
+  const MpiLock lock(mpi_mutex());
+  if (threads_may_call_) control.poll();
+  return {.failure = control.failure(), .last_progress = control.last_progress()};
+}
+
+std::vector<WorkerReport> Engine::reports() {
+  const MpiLock lock(mpi_mutex());
+  return control.reports();
+}
+
 // Whether `ready` says so within some tests; sees to everything else then.
 bool Engine::look(const std::function<bool()>& ready, int tests) {
   for (int i = 0; i < tests; ++i) {
@@ -183,13 +196,18 @@ void Engine::sleep_until(const std::function<bool()>& ready, const WaitedFor& wa
   const Clock::time_point start = Clock::now();
   while (!look(ready, 1)) {
     const Clock::duration waited = Clock::now() - start;
-    if (start + waited >= control.deadline_from(start)) give_up(waited_for, waited);
+    if (start + waited >= deadline_from(start)) give_up(waited_for, waited);
     std::this_thread::sleep_for(std::clamp<Clock::duration>(waited / kPausePart, kShortestPause, kLongestPause));
   }
 }
 
+Clock::time_point Engine::deadline_from(Clock::time_point start) {
+  const MpiLock lock(mpi_mutex());
+  return control.deadline_from(start);
+}
+
 void Engine::give_up(const WaitedFor& waited_for, Clock::duration waited) {
-  const std::string cause = deadline_text(control.rank(), waited_for, waited, control.deadline(), control.reports());
+  const std::string cause = deadline_text(control.rank(), waited_for, waited, control.deadline(), reports());
   abort(cause);
   throw CommunicationError(cause);
 }

@@ -12,6 +12,7 @@
 
 #include "pipedream/mpi_communicator.h"
 #include "transport/advancing.h"
+#include "transport/host_communicator.h"
 #include "transport/ledger.h"
 #include "transport/mpi/control.h"
 #include "transport/mpi/library.h"
@@ -51,6 +52,9 @@ class Engine {
   void wait_until(const std::function<bool()>& ready, const WaitedFor& waited_for);
   void progress();
   void abort(const std::string& cause) noexcept;
+  // From any thread.
+  HostCommunicator::News exchange_news(bool device_progressed);
+  std::vector<WorkerReport> reports();
 
   // What is enlisted advances with every wait and progress, called with the lock held, by the worker or the helper.
   void enlist(Advancing& operation);
@@ -66,10 +70,12 @@ class Engine {
   void advance_all();
   void throw_if_failed();
   bool look(const std::function<bool()>& ready, int tests);
+  Clock::time_point deadline_from(Clock::time_point start);
   void sleep_until(const std::function<bool()>& ready, const WaitedFor& waited_for);
   [[noreturn]] void give_up(const WaitedFor& waited_for, Clock::duration waited);
 
   int largest_tag_ = 0;
+  bool threads_may_call_ = false;
   int driven_ = 0;  // operations to be driven
   std::vector<Advancing*> operations_;
   std::exception_ptr helper_failure_;

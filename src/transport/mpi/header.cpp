@@ -26,7 +26,7 @@ struct FramePart {
   std::int64_t bytes;
   std::int16_t dtype;
   std::int16_t dimensions;  // -1: undefined
-  std::int32_t unused;
+  std::int32_t meta;
 };
 
 template <typename T>
@@ -45,6 +45,7 @@ void read_frame(const char*& from, TensorFrame& frame) {
   FramePart part;
   get(from, &part, 1);
   frame.defined = part.dimensions >= 0;
+  frame.meta = part.meta != 0;
   frame.bytes = part.bytes;
   if (!frame.defined) return;
   frame.dtype = static_cast<at::ScalarType>(part.dtype);
@@ -80,7 +81,7 @@ void write_header(const Message& message, std::int64_t index, ChannelOptions opt
       continue;
     }
     const FramePart part{payload_bytes(tensor), static_cast<std::int16_t>(tensor.scalar_type()),
-                         static_cast<std::int16_t>(tensor.dim()), 0};
+                         static_cast<std::int16_t>(tensor.dim()), tensor.is_meta() ? 1 : 0};
     put(to, &part, 1);
     put(to, tensor.sizes().data(), tensor.sizes().size());
     put(to, tensor.strides().data(), tensor.strides().size());
@@ -111,7 +112,7 @@ void read_header(const char* from, std::int64_t index, ChannelOptions options, c
 }
 
 std::int64_t payload_bytes(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.numel() * static_cast<std::int64_t>(tensor.element_size()) : 0;
+  return tensor.defined() && !tensor.is_meta() ? tensor.numel() * static_cast<std::int64_t>(tensor.element_size()) : 0;
 }
 
 }  // namespace pipedream::detail

@@ -17,6 +17,7 @@ namespace pipedream::detail {
 
 struct TensorFrame {
   bool defined = false;
+  bool meta = false;  // of the meta device: it has no payload
   at::ScalarType dtype = at::kFloat;
   std::int64_t bytes = 0;  // of the payload
   std::vector<std::int64_t> sizes;

@@ -1,23 +1,19 @@
-#include <ATen/EmptyTensor.h>
-#include <c10/core/CPUAllocator.h>
+#include <ATen/ops/empty_strided.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "transport/mpi/channel.h"
+#include "transport/staging.h"
+#include "transport/tensor_on_memory.h"
 
 namespace pipedream::detail {
 
 namespace {
 
-// A tensor on that memory, without a copy.
-at::Tensor make_tensor(const TensorFrame& frame, c10::DataPtr data) {
-  c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<std::size_t>(frame.bytes), std::move(data),
-                       c10::GetCPUAllocator(), /*resizable=*/true);
-  at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(
-      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU), c10::scalarTypeToTypeMeta(frame.dtype));
-  tensor.unsafeGetTensorImpl()->set_sizes_and_strides(frame.sizes, frame.strides);
-  return tensor;
+at::Tensor make_tensor(const TensorFrame& frame, c10::DataPtr memory) {
+  if (!frame.meta) return tensor_on_memory(std::move(memory), frame.bytes, frame.dtype, frame.sizes, frame.strides);
+  return at::empty_strided(frame.sizes, frame.strides, at::device(torch::kMeta).dtype(frame.dtype));
 }
 
 }  // namespace
@@ -52,6 +48,10 @@ MpiReceiveChannel::~MpiReceiveChannel() {
   }
 }
 
+c10::DataPtr MpiReceiveChannel::allocate(std::int64_t bytes) const {
+  return options_.device.is_cpu() ? pool_->allocate(bytes) : allocate_for_device(options_.device, bytes);
+}
+
 void MpiReceiveChannel::post() {
   const MpiLock lock(mpi_mutex());
   Slot& slot = at(ledger_.post());
@@ -63,7 +63,7 @@ void MpiReceiveChannel::post() {
   for (std::size_t i = expected.lead; i < expected.bytes.size(); ++i) {
     if (expected.bytes[i] == 0) continue;
     const bool leads = i == expected.lead;
-    slot.payloads[i] = pool_->allocate(leads ? expected.lead_room(room_) : expected.bytes[i]);
+    slot.payloads[i] = allocate(leads ? expected.lead_room(room_) : expected.bytes[i]);
     if (leads) {
       to = static_cast<char*>(slot.payloads[i].get());
       continue;
@@ -105,11 +105,18 @@ void MpiReceiveChannel::receive_second(Slot& slot, std::int64_t index) {
     const std::int64_t bytes = expected.bytes[i] = slot.header.tensors[i].bytes;
     slot.unused.push_back(std::move(slot.payloads[i]));
     if (bytes == 0) continue;
-    slot.payloads[i] = pool_->allocate(bytes);
+    slot.payloads[i] = allocate(bytes);
     slot.others.receive(slot.payloads[i].get(), bytes, engine_.part_bytes, peer_, tags_.second, engine_.messages);
   }
   expected.find_lead();
   engine_.set_load(slot.load, load_of_transfer(expected.total()));
+}
+
+bool MpiReceiveChannel::arrived() {
+  const std::int64_t index = ledger_.oldest();
+  const MpiLock lock(mpi_mutex());
+  advance();
+  return at(index).complete;
 }
 
 Message MpiReceiveChannel::wait() {
@@ -135,7 +142,10 @@ Message MpiReceiveChannel::take(Slot& slot) {
     const TensorFrame& frame = slot.header.tensors[i];
     c10::DataPtr payload = std::move(slot.payloads[i]);
     if (!frame.defined) continue;
-    message.tensors[i] = make_tensor(frame, frame.bytes > 0 ? std::move(payload) : pool_->allocate(0));
+    message.tensors[i] = make_tensor(frame, frame.bytes > 0 ? std::move(payload) : allocate(0));
+    if (!frame.meta && !options_.device.is_cpu()) {
+      message.tensors[i] = message.tensors[i].to(options_.device, /*non_blocking=*/true);
+    }
   }
   return message;
 }

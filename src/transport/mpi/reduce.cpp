@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pipedream/error.h"
+#include "transport/staging.h"
 
 namespace pipedream::detail {
 
@@ -69,8 +70,7 @@ MpiReduceGroup::Range MpiReduceGroup::chunk(const Segment& segment, int place) c
 
 void MpiReduceGroup::post(torch::Tensor buffer, double weight, std::vector<bool> present) {
   check_addend(buffer, present, members_.size(), ledger_.name());
-  if (!buffer.is_cpu())
-    throw ConfigError(ledger_.name() + ": MPI sums buffers of the CPU, not of " + buffer.device().str());
+  const at::Tensor host_buffer = needs_staging(buffer) ? copy_to_host(buffer) : buffer.detach();
   const MpiLock lock(mpi_mutex());
   Round& round = rounds_.emplace_back();
   try {
@@ -79,7 +79,11 @@ void MpiReduceGroup::post(torch::Tensor buffer, double weight, std::vector<bool>
     rounds_.pop_back();
     throw;
   }
-  round.buffer = buffer.detach();
+  round.buffer = host_buffer;
+  if (needs_staging(buffer)) {
+    round.device_buffer = buffer;
+    round.copied = StreamMark(buffer.device());
+  }
   round.mine = {place_, buffer.numel(), buffer.scalar_type(), std::move(present)};
   round.weights.resize(members_.size());
   round.weights[static_cast<std::size_t>(place_)] = weight;
@@ -135,7 +139,10 @@ void MpiReduceGroup::advance(Round& round) {
     if (!round.offer_receives.test()) return;
     read_offers(round);
     round.agreed = true;
+    // There is nothing to be summed of a meta tensor.
+    if (round.buffer.is_meta()) round.started = round.mine.elements;
   }
+  if (!round.copied.is_reached()) return;
   bool again = true;
   while (again) {
     again = false;
@@ -218,6 +225,7 @@ double MpiReduceGroup::wait() {
         return round.done;
       },
       {.what = "reduction", .id = id_, .index = index});
+  if (round.device_buffer.defined()) round.device_buffer.copy_(round.buffer, /*non_blocking=*/true);
   const double weight = sum_weights(round.weights, round.mine.present);
   ledger_.finish();
   const MpiLock lock(mpi_mutex());

@@ -12,6 +12,7 @@
 #include "transport/ledger.h"
 #include "transport/mpi/engine.h"
 #include "transport/mpi/requests.h"
+#include "transport/stream_mark.h"
 #include "transport/sum.h"
 
 namespace pipedream::detail {
@@ -38,7 +39,9 @@ class MpiReduceGroup final : public ReduceGroup, public Advancing {
   };
   struct Round {
     std::int64_t index = 0;
-    at::Tensor buffer;
+    at::Tensor buffer;         // of the host
+    at::Tensor device_buffer;  // the one that was posted, where it is of a device
+    StreamMark copied;         // to the host
     SumOffer mine;
     std::vector<double> weights;
     std::vector<char> offer;                // sent

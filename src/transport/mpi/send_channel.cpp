@@ -1,12 +1,10 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
-#include "pipedream/error.h"
 #include "transport/dense.h"
 #include "transport/mpi/channel.h"
+#include "transport/staging.h"
 
 namespace pipedream::detail {
 
@@ -30,9 +28,11 @@ MpiSendChannel::MpiSendChannel(Engine& engine, int peer, int id, ChannelOptions 
       room_(static_cast<std::int64_t>(header_room(options.tensors))) {
   engine.sends.open(peer, id, ledger_.name());
   for (int i = 0; i < options.slots; ++i) slots_.emplace_back(options.tensors);
+  engine.enlist(*this);
 }
 
 MpiSendChannel::~MpiSendChannel() {
+  engine_.dismiss(*this);
   engine_.sends.close(peer_, id_);
   const MpiLock lock(mpi_mutex());
   for (Slot& slot : slots_) {
@@ -45,26 +45,37 @@ MpiSendChannel::~MpiSendChannel() {
 
 void MpiSendChannel::post(Message message) {
   check_message(message, options_, ledger_.name());
+  StreamMark copied;
   for (at::Tensor& tensor : message.tensors) {
     if (!tensor.defined()) continue;
-    if (!tensor.is_cpu()) {
-      throw ConfigError(
-          fmt::format("{}: a tensor on {}; MPI sends those of the CPU", ledger_.name(), tensor.device().str()));
-    }
     check_dimensions(tensor, ledger_.name());
     tensor = dense(tensor, ledger_.name());
+    if (!needs_staging(tensor)) continue;
+    const torch::Device device = tensor.device();
+    tensor = copy_to_host(tensor);
+    copied = StreamMark(device);
   }
-  const std::int64_t index = ledger_.post();
-  Slot& slot = at(index);
+  const MpiLock lock(mpi_mutex());
+  Slot& slot = at(ledger_.post());
   slot.message = std::move(message);
-  start(slot, index);
+  slot.copied = std::move(copied);
+  // Until it has started there is something to be driven.
+  engine_.set_load(slot.load, {.driven = 1});
+  advance();
+}
+
+void MpiSendChannel::advance() {
+  for (; started_ < ledger_.posted(); ++started_) {
+    Slot& slot = at(started_);
+    if (!slot.copied.is_reached()) return;
+    start(slot, started_);
+  }
 }
 
 void MpiSendChannel::start(Slot& slot, std::int64_t index) {
   write_header(slot.message, index, options_, next_header_);
   const bool expected = same_but_index(next_header_, slot.header);
   std::swap(next_header_, slot.header);
-  const MpiLock lock(mpi_mutex());
   if (expected) {
     send_expected(slot);
   } else {
@@ -109,8 +120,9 @@ void MpiSendChannel::wait() {
   const std::int64_t index = ledger_.oldest();
   Slot& slot = at(index);
   engine_.wait_until(
-      [this, &slot] {
-        if (!slot.requests.test()) return false;
+      [this, &slot, index] {
+        advance();
+        if (started_ <= index || !slot.requests.test()) return false;
         engine_.set_load(slot.load, {});
         return true;
       },

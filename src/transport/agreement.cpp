@@ -1,4 +1,4 @@
-#include "runtime/agreement.h"
+#include "transport/agreement.h"
 
 #include <fmt/format.h>
 #include <xxhash.h>
