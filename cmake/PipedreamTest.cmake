@@ -12,8 +12,8 @@
 # LABELS   for ctest -L, beside the name of the folder, which is always one
 # ARGS     passed to the program
 #
-# pipedream_run_test(TARGET t NAME n [RANKS TIMEOUT LABELS ARGS DEVICE]) registers a further run of a program that
-# exists; DEVICE is for tests/support/test_device.h.
+# pipedream_run_test(TARGET t NAME n [RANKS TIMEOUT LABELS ARGS DEVICE NCCL]) registers a further run of a program that
+# exists; DEVICE and NCCL are for tests/support/test_device.h.
 
 include_guard(GLOBAL)
 
@@ -23,7 +23,7 @@ target_compile_options(pipedream_catch_main PRIVATE -O0)
 target_link_libraries(pipedream_catch_main PUBLIC Catch2::Catch2)
 
 function(pipedream_run_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;NAME;TIMEOUT;DEVICE" "RANKS;LABELS;ARGS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "NCCL" "TARGET;NAME;TIMEOUT;DEVICE" "RANKS;LABELS;ARGS")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_TARGET OR NOT arg_NAME)
     message(FATAL_ERROR "pipedream_run_test needs TARGET and NAME; not understood: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -40,6 +40,9 @@ function(pipedream_run_test)
   set(environment OMP_NUM_THREADS=1)
   if(arg_DEVICE)
     list(APPEND environment PIPEDREAM_TEST_DEVICE=${arg_DEVICE})
+  endif()
+  if(arg_NCCL)
+    list(APPEND environment PIPEDREAM_TEST_NCCL=1)
   endif()
 
   if(NOT arg_RANKS)

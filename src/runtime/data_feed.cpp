@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/device.h"
+#include "transport/device.h"
 
 namespace pipedream::detail {
 namespace {

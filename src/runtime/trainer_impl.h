@@ -7,7 +7,7 @@
 
 #include "pipedream/trainer.h"
 #include "runtime/channels.h"
-#include "runtime/device.h"
+#include "transport/device.h"
 #include "runtime/executor.h"
 #include "runtime/stage_worker.h"
 #include "runtime/weight_exchange.h"

@@ -57,7 +57,10 @@ void BufferPool::give_back(void* context) {
   std::unique_ptr<Buffer> buffer(static_cast<Buffer*>(context));
   const std::shared_ptr<BufferPool> pool = std::move(buffer->pool);
   const std::lock_guard lock(pool->mutex_);
-  if (pool->user_) buffer->used = StreamMark(*pool->user_);
+  if (pool->user_) {
+    buffer->used = StreamMark(*pool->user_);
+    keep_for_stream(buffer->memory, *pool->user_);  // whenever it is freed
+  }
   if (!pool->closed_) pool->free_.push_back(std::move(buffer));
 }
 

@@ -30,8 +30,11 @@ void StreamMark::precede_work_of(torch::Device device) const {
 void keep_for_current_stream(const torch::Tensor& tensor) {
   const torch::Device device = tensor.device();
   if (!has_streams(device)) return;
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  guard.recordDataPtrOnStream(tensor.storage().data_ptr(), guard.getStream(device));
+  keep_for_stream(tensor.storage().data_ptr(), c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+}
+
+void keep_for_stream(const c10::DataPtr& memory, const c10::Stream& stream) {
+  c10::impl::VirtualGuardImpl(stream.device_type()).recordDataPtrOnStream(memory, stream);
 }
 
 }  // namespace pipedream::detail

@@ -4,6 +4,7 @@
 // header is needed: c10's device interface is what every backend of LibTorch implements.
 #pragma once
 
+#include <c10/core/Allocator.h>
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 #include <torch/types.h>
@@ -40,5 +41,7 @@ class StreamMark {
 // The tensor's memory came from another stream: it is not used again, after the tensor is gone, before this thread's
 // current stream has done what it has been given by then.
 void keep_for_current_stream(const torch::Tensor& tensor);
+// The same for memory and any stream.
+void keep_for_stream(const c10::DataPtr& memory, const c10::Stream& stream);
 
 }  // namespace pipedream::detail

@@ -116,7 +116,7 @@ TEST_CASE("epochs are microbatches", "[pipedream]") {
   example.segments = {14, 7};
   const Replay expected = replay(example);
   std::vector<float> losses;
-  run_in_threads(2, [&](Communicator& comm) {
+  run_test_workers(2, [&](Communicator& comm) {
     Trainer trainer(example.model.graph, example.plan, comm,
                     {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
     const TrainResult first = trainer.train(*example.model.data, {.epochs = 2, .microbatch_size = 4});

@@ -63,7 +63,7 @@ std::vector<Ending> endings(int workers, const std::function<void(Communicator&)
     }
   };
   try {
-    run_in_threads(workers, record);
+    run_test_workers(workers, record);
   } catch (const CommunicationError&) {
     // The cause of an abort that every worker has handled already.
   }
@@ -72,7 +72,7 @@ std::vector<Ending> endings(int workers, const std::function<void(Communicator&)
 
 void train_trapped(const TestModel& model, const Plan& plan, Communicator& comm,
                    std::chrono::milliseconds deadline = std::chrono::seconds(60)) {
-  Trainer trainer(model.graph, plan, comm, {.deadline = deadline, .first_deadline_factor = 1});
+  Trainer trainer(model.graph, plan, comm, {.device = test_device(), .deadline = deadline, .first_deadline_factor = 1});
   trainer.train(*model.data, {.steps = 12, .microbatch_size = kMicrobatchSize, .shuffle = false});
 }
 

@@ -85,7 +85,7 @@ TEST_CASE("evaluation agrees with the oracle and leaves no trace", "[state]") {
       const double loss = until_evaluation.evaluate(*model.data, 5);
 
       std::vector<std::string> faults(static_cast<std::size_t>(example.plan.workers()));
-      run_in_threads(example.plan.workers(), [&](Communicator& comm) {
+      run_test_workers(example.plan.workers(), [&](Communicator& comm) {
         Trainer trainer(model.graph, example.plan, comm,
                         {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
         std::string& fault = faults[static_cast<std::size_t>(comm.rank())];
@@ -110,7 +110,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   const std::filesystem::path path = std::filesystem::temp_directory_path() / "pipedream_state_test.safetensors";
   NamedTensors saved;
   ExactnessCase example = case_of(model, Algorithm::pipedream, {2, 1});
-  run_in_threads(3, [&](Communicator& comm) {
+  run_test_workers(3, [&](Communicator& comm) {
     Trainer trainer(model.graph, example.plan, comm, {.seed = 3, .device = example.device});
     trainer.train(*model.data, steps_of(example, 8));
     trainer.save_weights(path);
@@ -120,7 +120,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   CHECK(difference(read_safetensors(path), saved) == "");
   NamedTensors loaded;
   ExactnessCase other = case_of(model, Algorithm::model_parallel, {1, 1});
-  run_in_threads(2, [&](Communicator& comm) {
+  run_test_workers(2, [&](Communicator& comm) {
     Trainer trainer(model.graph, other.plan, comm, {.seed = 4, .device = other.device});
     trainer.load_weights(path);
     NamedTensors weights = trainer.weights();

@@ -86,12 +86,16 @@ std::string Clocks::freed(const void* address) {
   const Memory memory = std::move(found->second);
   memory_.erase(found);
   if (!memory.to_come.empty()) return fmt::format("memory is freed while {} is still to use it", memory.to_come.front());
-  const VectorClock& clock = streams_[memory.maker];
+  // It is used again after what the streams that were told have been given by now.
+  const auto is_awaited = [&](const Access& access) {
+    if (comes_after(streams_[memory.maker], access)) return true;
+    return std::any_of(memory.used_by.begin(), memory.used_by.end(), [&](const StreamKey& stream) {
+      return access.stream == stream || comes_after(streams_[stream], access);
+    });
+  };
   for (const std::vector<Access>* accesses : {&memory.writes, &memory.reads}) {
     for (const Access& access : *accesses) {
-      if (access.stream == memory.maker || memory.used_by.contains(access.stream) || comes_after(clock, access)) {
-        continue;
-      }
+      if (access.stream == memory.maker || is_awaited(access)) continue;
       return fmt::format("memory made on {} is freed without a word that {} on {} uses it", name(memory.maker),
                          access.what, name(access.stream));
     }

@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "runtime/device.h"
+#include "transport/device.h"
 #include "simulated/device.h"
 #include "transport/stream_mark.h"
 

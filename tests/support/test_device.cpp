@@ -6,6 +6,8 @@
 #include <cstdlib>
 
 #include "simulated/device.h"
+#include "simulated/nccl.h"
+#include "transport/nccl/communicator.h"
 
 namespace pipedream::testing {
 
@@ -13,6 +15,34 @@ torch::Device test_device() {
   const char* const name = std::getenv("PIPEDREAM_TEST_DEVICE");
   if (name == nullptr) return torch::kCPU;
   return name == std::string("sim") ? simulated_device() : torch::Device(name);
+}
+
+namespace {
+
+bool over_nccl() {
+  const char* const value = std::getenv("PIPEDREAM_TEST_NCCL");
+  return value != nullptr && value == std::string("1");
+}
+
+// A worker of the simulated device has a stand-in for NCCL of its own.
+void with_nccl(Communicator& host, const std::function<void(Communicator&)>& work) {
+  const torch::Device device = test_device();
+  SimulatedNccl simulated;
+  const bool real = device.is_cuda();
+  const auto comm = detail::make_nccl_communicator(host, device, real ? detail::linked_nccl_calls() : &simulated);
+  try {
+    work(*comm);
+  } catch (const std::exception& error) {
+    // What is on its way must end before what it uses goes.
+    comm->abort(error.what());
+    throw;
+  }
+}
+
+}  // namespace
+
+void run_test_workers(int workers, const std::function<void(Communicator&)>& work) {
+  run_in_threads(workers, [&](Communicator& host) { over_nccl() ? with_nccl(host, work) : work(host); });
 }
 
 std::string device_faults() {

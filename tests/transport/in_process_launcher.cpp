@@ -1,4 +1,6 @@
+#include "support/test_device.h"
 #include "transport/contract.h"
+#include "transport/on_device.h"
 
 namespace pipedream::testing {
 
@@ -7,7 +9,7 @@ std::vector<std::string> launch(int workers, const std::function<void(Communicat
   try {
     run_in_threads(workers, [&](Communicator& communicator) {
       try {
-        work(communicator);
+        work(*on_device(communicator, test_device()));
       } catch (const std::exception& error) {
         ends[static_cast<std::size_t>(communicator.rank())] = error.what();
         throw;

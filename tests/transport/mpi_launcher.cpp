@@ -1,7 +1,9 @@
 #include <mpi.h>
 
 #include "pipedream/mpi_communicator.h"
+#include "support/test_device.h"
 #include "transport/contract.h"
+#include "transport/on_device.h"
 
 namespace pipedream::testing {
 
@@ -27,7 +29,7 @@ std::string run(MPI_Comm comm, const std::function<void(Communicator&)>& work) {
   // Small parts, so that messages of more than one are common.
   const auto communicator = make_mpi_communicator(comm, {.helper_thread = true, .part_bytes = 100'000});
   try {
-    work(*communicator);
+    work(*on_device(*communicator, test_device()));
   } catch (const std::exception& error) {
     communicator->abort(error.what());
     return error.what();

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "runtime/device.h"
+#include "transport/device.h"
 #include "simulated/device.h"
 #include "simulated/nccl.h"
 #include "transport/contract.h"

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "pipedream/error.h"
-#include "runtime/device.h"
+#include "transport/device.h"
 #include "simulated/device.h"
 #include "simulated/nccl.h"
 #include "transport/contract.h"

@@ -8,6 +8,7 @@
 #include "pipedream/error.h"
 #include "pipedream/nccl_communicator.h"
 #include "transport/agreement.h"
+#include "transport/device.h"
 #include "transport/nccl/channel.h"
 #include "transport/nccl/engine.h"
 #include "transport/nccl/reduce.h"
@@ -70,6 +71,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, torch::
   agree(host, [&]() -> Facts {
     if (calls == nullptr) throw ConfigError("this program is not linked with pipedream::cuda, which has NCCL");
     if (base == nullptr) throw ConfigError("make_nccl_communicator: needs a communicator of the host");
+    device = resolve_device(device, host);
     return {{"device type", c10::DeviceTypeName(device.type(), /*lower_case=*/true)}, {"NCCL version", calls->version()}};
   });
   return std::make_unique<NcclCommunicator>(*base, device, *calls);

@@ -1,4 +1,4 @@
-#include "runtime/device.h"
+#include "transport/device.h"
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
