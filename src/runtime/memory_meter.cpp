@@ -12,7 +12,8 @@ class MemoryMeter::Reporter : public c10::MemoryReportingInfoBase {
  public:
   explicit Reporter(c10::Device device) : device_(device) {}
 
-  // A release is an allocation of a negative size. One made where nobody reports is noticed when the address comes back.
+  // A release is an allocation of a negative size. One made where nobody reports is noticed when the address comes
+  // back.
   void reportMemoryUsage(void* allocation, std::int64_t size, std::size_t, std::size_t, c10::Device device) override {
     if (device.type() != device_.type() || (!device.is_cpu() && device.index() != device_.index())) return;
     if (size > 0) {

@@ -117,8 +117,8 @@ void take_memory(Profile& profile, Communicator& comm) {
 std::string bytes_text(const Profile& profile, torch::Device device) {
   std::string text;
   for (const LayerProfile& layer : profile.layers) {
-    text += fmt::format("{} {} {} {} ", layer.parameter_bytes, layer.buffer_bytes, layer.keeps_input,
-                        layer.keeps_output);
+    text +=
+        fmt::format("{} {} {} {} ", layer.parameter_bytes, layer.buffer_bytes, layer.keeps_input, layer.keeps_output);
     if (device.is_cpu()) text += fmt::format("{} ", layer.kept_bytes);
   }
   for (const TensorProfile& tensor : profile.tensors) text += fmt::format("{} ", tensor.bytes);

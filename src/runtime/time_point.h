@@ -1,8 +1,8 @@
 // When a worker's work came to a place in it, to microseconds.
 //
-// On the CPU work is done when the call returns, and the host's clock says it. A device does its work later: there it is
-// an event in the stream, which the device stamps when it has done what the stream was given before. Where the device
-// has run out of work, the time that the host takes to give it more is in between two points, as it is in a run.
+// On the CPU work is done when the call returns, and the host's clock says it. A device does its work later: there it
+// is an event in the stream, which the device stamps when it has done what the stream was given before. Where the
+// device has run out of work, the time that the host takes to give it more is in between two points, as it is in a run.
 #pragma once
 
 #include <c10/core/Event.h>

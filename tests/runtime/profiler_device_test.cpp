@@ -24,13 +24,13 @@ LayerGraph chain_of(int layers) {
   for (int l = 0; l < layers; ++l) {
     value = graph.layer("fc" + std::to_string(l), value, [] { return torch::nn::Linear(4, 4); });
   }
-  graph.loss("loss", {value, graph.target("label")}, cross_entropy);
+  graph.loss("loss", {value, graph.target("wanted")}, mean_squared_error);
   return graph;
 }
 
 // Of the host, while times are measured.
 SimulatedFindings findings_of(int layers, const pipedream::detail::TimeOptions& options) {
-  const TensorDataset data({{"x", torch::ones({8, 4})}, {"label", torch::zeros({8}, torch::kInt64)}});
+  const TensorDataset data({{"x", torch::ones({8, 4})}, {"wanted", torch::zeros({8, 4})}});
   SimulatedFindings findings;
   run_in_threads(1, [&](Communicator& comm) {
     const pipedream::detail::StreamScope stream(pipedream::detail::make_stream(simulated_device()));

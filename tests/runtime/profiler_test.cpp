@@ -145,9 +145,7 @@ TEST_CASE("links can be measured again, by any number of workers", "[profiler]")
 }
 
 TEST_CASE("a small data set is profiled with what it has", "[profiler]") {
-  CHECK(
-      profiles_of("linear_relu", 1,
-                  {.microbatch_size = 100, .warmup = 0, .repetitions = 1, .device = test_device()})
-          .front()
-          .microbatch_size == 8);
+  CHECK(profiles_of("linear_relu", 1, {.microbatch_size = 100, .warmup = 0, .repetitions = 1, .device = test_device()})
+            .front()
+            .microbatch_size == 8);
 }
