@@ -1,5 +1,6 @@
 #include "runtime/memory_meter.h"
 
+#include <c10/core/Allocator.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
@@ -46,6 +47,17 @@ TEST_CASE("a backward counts, on whatever thread it runs", "[memory]") {
   const auto gradient = torch::autograd::grad({y}, {x});
   CHECK(meter.live_bytes() == 4000);
   CHECK(meter.peak_bytes() > 4000);
+}
+
+// A thread of the autograd engine may free memory when it has left the backward, and with it the reporting.
+TEST_CASE("memory whose end nobody reported does not count twice", "[memory]") {
+  const MemoryMeter meter(test_device());
+  int place = 0;
+  c10::reportMemoryUsageToProfiler(&place, 100, 0, 0, test_device());
+  c10::reportMemoryUsageToProfiler(&place, 60, 0, 0, test_device());
+  CHECK(meter.live_bytes() == 60);
+  c10::reportMemoryUsageToProfiler(&place, -60, 0, 0, test_device());
+  CHECK(meter.live_bytes() == 0);
 }
 
 TEST_CASE("the memory of another device does not count", "[.device]") {
