@@ -16,7 +16,10 @@
 namespace pipedream::detail {
 namespace {
 
-using WeakStorage = c10::weak_intrusive_ptr<c10::StorageImpl>;
+struct WatchedStorage {
+  c10::weak_intrusive_ptr<c10::StorageImpl> storage;
+  std::int64_t allocated_bytes;  // 0 where it was there before; an allocator may give more than the storage's bytes
+};
 
 std::int64_t storage_bytes(const torch::Tensor& tensor) { return static_cast<std::int64_t>(tensor.storage().nbytes()); }
 const void* storage_of(const torch::Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
@@ -45,7 +48,7 @@ struct CopiedInput : torch::autograd::Function<CopiedInput> {
 class LayerMeasurement {
  public:
   LayerMeasurement(const ProfiledModel& model, std::size_t layer, const ProbeResult& probe)
-      : model_(model), layer_(model.layers()[layer]), probe_(probe), meter_(model.device().type()) {}
+      : model_(model), layer_(model.layers()[layer]), probe_(probe), meter_(model.device()) {}
 
   LayerMemory measure() {
     copy_inputs();
@@ -56,6 +59,11 @@ class LayerMeasurement {
   }
 
  private:
+  WatchedStorage watch(const torch::Tensor& tensor) const {
+    const c10::Storage& storage = tensor.storage();
+    return {storage.getWeakStorageImpl(), meter_.bytes_of(storage.data())};
+  }
+
   void copy_inputs() {
     for (const std::size_t slot : layer_.inputs) {
       const auto seen = std::find_if(result_.inputs.begin(), result_.inputs.end(),
@@ -74,7 +82,7 @@ class LayerMeasurement {
       }
       inputs_.push_back(distinct_inputs_.back());
       result_.inputs.push_back({slot, storage_bytes(value), false});
-      input_storages_.push_back(distinct_inputs_.back().storage().getWeakStorageImpl());
+      input_storages_.push_back(watch(distinct_inputs_.back()));
     }
   }
 
@@ -97,9 +105,9 @@ class LayerMeasurement {
       if (storage_of(outputs_[i]) == storage_of(output)) memory.alias = result_.outputs[i].slot;
     }
     // What is neither is a parameter or a constant, which lives anyway.
-    memory.own = !memory.alias && meter_.is_live(output.storage().data());
+    output_storages_.push_back(watch(output));
+    memory.own = !memory.alias && output_storages_.back().allocated_bytes > 0;
     result_.outputs.push_back(memory);
-    output_storages_.push_back(output.storage().getWeakStorageImpl());
     if (!output.requires_grad()) return;
     roots_.push_back(torch::autograd::impl::gradient_edge(output));
     const std::int64_t before = meter_.live_bytes();
@@ -114,13 +122,13 @@ class LayerMeasurement {
     outputs_.clear();
     std::int64_t kept = meter_.live_bytes() - gradient_bytes_;
     for (std::size_t i = 0; i < result_.inputs.size(); ++i) {
-      result_.inputs[i].kept = !input_storages_[i].expired();
-      if (result_.inputs[i].kept) kept -= result_.inputs[i].storage_bytes;
+      result_.inputs[i].kept = !input_storages_[i].storage.expired();
+      if (result_.inputs[i].kept) kept -= input_storages_[i].allocated_bytes;
     }
     for (std::size_t i = 0; i < result_.outputs.size(); ++i) {
       OutputMemory& output = result_.outputs[i];
-      output.kept = output.own && !output_storages_[i].expired();
-      if (output.kept) kept -= output.storage_bytes;
+      output.kept = output.own && !output_storages_[i].storage.expired();
+      if (output.kept) kept -= output_storages_[i].allocated_bytes;
     }
     result_.kept_bytes = kept;
   }
@@ -152,8 +160,8 @@ class LayerMeasurement {
   Tensors distinct_inputs_;
   Tensors inputs_;
   Tensors outputs_;
-  std::vector<WeakStorage> input_storages_;
-  std::vector<WeakStorage> output_storages_;
+  std::vector<WatchedStorage> input_storages_;
+  std::vector<WatchedStorage> output_storages_;
   torch::autograd::edge_list roots_;
   Tensors gradients_;
   std::int64_t gradient_bytes_ = 0;

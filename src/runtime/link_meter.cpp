@@ -1,4 +1,7 @@
 // measure_topology: the links between neighbours, as the run uses them.
+//
+// The clock is the host's. A wait for a transfer of a device may return before the device has come to it, so the clock
+// is read when the device has done all that it was given; a train has one such stop at its end.
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -8,7 +11,10 @@
 #include <numeric>
 
 #include "pipedream/profiler.h"
+#include "runtime/device_facts.h"
 #include "runtime/profiler_time.h"
+#include "transport/agreement.h"
+#include "transport/device.h"
 
 namespace pipedream {
 namespace {
@@ -37,91 +43,158 @@ double greatest(Communicator& comm, double mine) {
   return most;
 }
 
-// Half a round trip of 4 bytes with a neighbour; every second pair at a time, so that no worker serves two.
-double latency_seconds(Communicator& comm) {
-  double slowest = 0;
-  for (int phase = 0; phase < 2; ++phase) {
-    comm.barrier();
-    const bool first = comm.rank() % 2 == phase;
-    const int peer = first ? comm.rank() + 1 : comm.rank() - 1;
-    if (peer < 0 || peer >= comm.size()) continue;
-    const auto out = comm.open_send(peer, kPingChannel, {.tensors = 1, .slots = 1});
-    const auto in = comm.open_receive(peer, kPingChannel, {.tensors = 1, .slots = 1});
-    const Message ping{{at::zeros({1}, torch::kFloat32)}, 0};
+class LinkMeter {
+ public:
+  LinkMeter(Communicator& comm, torch::Device device) : comm_(comm), device_(device) {}
+
+  // Half a round trip of 4 bytes with a neighbour; every second pair at a time, so that no worker serves two.
+  double latency_seconds() {
+    double slowest = 0;
+    for (int phase = 0; phase < 2; ++phase) {
+      const bool first = comm_.rank() % 2 == phase;
+      const int peer = first ? comm_.rank() + 1 : comm_.rank() - 1;
+      const bool takes_part = peer >= 0 && peer < comm_.size();
+      const Ends ends = takes_part ? open_ends(peer, peer, kPingChannel) : Ends();
+      comm_.connect();
+      comm_.barrier();
+      if (takes_part && first) slowest = std::max(slowest, ping_seconds(ends));
+      if (takes_part && !first) answer_pings(ends);
+    }
+    return greatest(comm_, slowest);
+  }
+
+  double bandwidth(double latency) {
+    const int next = (comm_.rank() + 1) % comm_.size();
+    const int previous = (comm_.rank() + comm_.size() - 1) % comm_.size();
+    const Ends ends = open_ends(next, previous, kBulkChannel);
+    comm_.connect();
+    const Message bulk = message(kBulkFloats);
+    const double seconds = transfer_seconds([&] {
+      ends.in->post();
+      ends.out->post(bulk);
+      receive(*ends.in);
+      ends.out->wait();
+    });
+    // Of a transfer that takes hardly longer than a ping, no more than half is taken for latency.
+    return kBulkBytes / std::max(seconds - latency, seconds / 2);
+  }
+
+  double allreduce_rate() {
+    std::vector<int> members(static_cast<std::size_t>(comm_.size()));
+    std::iota(members.begin(), members.end(), 0);
+    const auto group = comm_.open_reduce(members, kReduceGroup, device_);
+    comm_.connect();
+    const torch::Tensor buffer = message(kBulkFloats).tensors.front();
+    const double seconds = transfer_seconds([&] {
+      group->post(buffer, 0, std::vector<bool>(members.size(), true));
+      group->wait();
+    });
+    return 2.0 * (comm_.size() - 1) / comm_.size() * kBulkBytes / seconds;
+  }
+
+ private:
+  // This end of a channel to a worker and of one from a worker.
+  struct Ends {
+    std::unique_ptr<SendChannel> out;
+    std::unique_ptr<ReceiveChannel> in;
+  };
+
+  Ends open_ends(int to, int from, int id) {
+    const ChannelOptions options{.tensors = 1, .slots = 1, .device = device_};
+    return {comm_.open_send(to, id, options), comm_.open_receive(from, id, options)};
+  }
+
+  Message message(std::int64_t floats) const {
+    return {{at::zeros({floats}, at::TensorOptions(device_).dtype(torch::kFloat32))}, 0};
+  }
+
+  // A message counts as received when it is where a stage needs it.
+  Message receive(ReceiveChannel& channel) const {
+    Message received = channel.wait();
+    for (torch::Tensor& tensor : received.tensors) tensor = tensor.to(device_, /*non_blocking=*/true);
+    return received;
+  }
+
+  void finish_device() const { detail::StreamMark(device_).synchronize(); }
+
+  double ping_seconds(const Ends& ends) const {
+    const Message ping = message(1);
+    finish_device();
     std::vector<double> times;
     for (int i = 0; i < kPings; ++i) {
       const auto start = Clock::now();
-      in->post();
-      if (first) out->post(ping);
-      in->wait();
-      if (!first) out->post(ping);
-      out->wait();
+      ends.in->post();
+      ends.out->post(ping);
+      receive(*ends.in);
+      ends.out->wait();
+      finish_device();
       times.push_back(seconds_since(start) / 2);
     }
-    if (first) slowest = std::max(slowest, detail::median(std::move(times)));
+    return detail::median(std::move(times));
   }
-  return greatest(comm, slowest);
-}
 
-// Seconds for one `transfer`, all workers at once: trains of them, long enough to be timed, the median of trains.
-template <class Transfer>
-double transfer_seconds(Communicator& comm, Transfer transfer) {
-  comm.barrier();
-  auto start = Clock::now();
-  transfer();
-  const double once = greatest(comm, seconds_since(start));
-  const int count = static_cast<int>(std::clamp(std::ceil(kTrainSeconds / once), 1.0, 20.0));
-  std::vector<double> times;
-  for (int train = 0; train < kTrains; ++train) {
-    comm.barrier();
-    start = Clock::now();
+  // With what was received: so the answer leaves no device before the ping has come.
+  void answer_pings(const Ends& ends) const {
+    for (int i = 0; i < kPings; ++i) {
+      ends.in->post();
+      ends.out->post(receive(*ends.in));
+      ends.out->wait();
+    }
+  }
+
+  // Seconds for one `transfer`, all workers at once: trains of them, long enough to be timed, the median of trains.
+  template <class Transfer>
+  double transfer_seconds(Transfer transfer) {
+    const double once = greatest(comm_, train_seconds(transfer, 1));
+    const int count = static_cast<int>(std::clamp(std::ceil(kTrainSeconds / once), 1.0, 20.0));
+    std::vector<double> times;
+    for (int train = 0; train < kTrains; ++train) {
+      times.push_back(train_seconds(transfer, count) / count);
+      comm_.note_progress();
+    }
+    return greatest(comm_, detail::median(std::move(times)));
+  }
+
+  template <class Transfer>
+  double train_seconds(Transfer transfer, int count) {
+    finish_device();
+    comm_.barrier();
+    const auto start = Clock::now();
     for (int i = 0; i < count; ++i) transfer();
-    times.push_back(seconds_since(start) / count);
-    comm.note_progress();
+    finish_device();
+    return seconds_since(start);
   }
-  return greatest(comm, detail::median(std::move(times)));
-}
 
-double bandwidth(Communicator& comm, double latency) {
-  const int next = (comm.rank() + 1) % comm.size();
-  const int previous = (comm.rank() + comm.size() - 1) % comm.size();
-  const auto out = comm.open_send(next, kBulkChannel, {.tensors = 1, .slots = 1});
-  const auto in = comm.open_receive(previous, kBulkChannel, {.tensors = 1, .slots = 1});
-  const Message bulk{{at::zeros({kBulkFloats}, torch::kFloat32)}, 0};
-  const double seconds = transfer_seconds(comm, [&] {
-    in->post();
-    out->post(bulk);
-    in->wait();
-    out->wait();
-  });
-  // Of a transfer that takes hardly longer than a ping, no more than half is taken for latency.
-  return kBulkBytes / std::max(seconds - latency, seconds / 2);
-}
+  Communicator& comm_;
+  torch::Device device_;
+};
 
-double allreduce_rate(Communicator& comm) {
-  std::vector<int> members(static_cast<std::size_t>(comm.size()));
-  std::iota(members.begin(), members.end(), 0);
-  const auto group = comm.open_reduce(members, kReduceGroup);
-  const torch::Tensor buffer = at::zeros({kBulkFloats}, torch::kFloat32);
-  const double seconds = transfer_seconds(comm, [&] {
-    group->post(buffer, 0, std::vector<bool>(members.size(), true));
-    group->wait();
+// Of all workers' devices; throws on all where one has none.
+torch::Device resolve_together(Communicator& comm, torch::Device wanted) {
+  torch::Device device = wanted;
+  detail::agree(comm, [&]() -> detail::Facts {
+    device = detail::resolve_device(wanted, comm);
+    return {{"the type of device", c10::DeviceTypeName(device.type(), /*lower_case=*/true)}};
   });
-  return 2.0 * (comm.size() - 1) / comm.size() * kBulkBytes / seconds;
+  return device;
 }
 
 }  // namespace
 
-Topology measure_topology(Communicator& comm) {
+Topology measure_topology(Communicator& comm, torch::Device device) {
+  const torch::Device own = resolve_together(comm, device);
+  const detail::StreamScope stream(detail::make_stream(own));
   Topology topology;
+  topology.memory_bytes_per_worker = detail::memory_bytes_per_worker(comm, own);
   if (comm.size() == 1) return topology;
+  LinkMeter meter(comm, own);
   TopologyLevel level;
   level.name = "worker";
   level.count = comm.size();
-  const double latency = latency_seconds(comm);
+  const double latency = meter.latency_seconds();
   level.latency_us = latency * 1e6;
-  level.bandwidth_bytes_per_s = bandwidth(comm, latency);
-  level.allreduce_bytes_per_s = allreduce_rate(comm);
+  level.bandwidth_bytes_per_s = meter.bandwidth(latency);
+  level.allreduce_bytes_per_s = meter.allreduce_rate();
   topology.levels.push_back(level);
   comm.barrier();
   return topology;

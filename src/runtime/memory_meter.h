@@ -1,8 +1,11 @@
-// Counts the bytes that LibTorch allocates on this thread, through its memory reporting.
+// Counts the bytes that LibTorch allocates for this thread, through its memory reporting.
 //
-// From construction on, for one type of device; what was allocated before does not count, nor its end. Backward passes
-// on the CPU run on the calling thread and count too; helper threads of an operator do not, nor what kernels take from
-// elsewhere (oneDNN's scratch memory). One thread; meters nest like scopes and only the innermost counts.
+// From construction on, on one device; what was allocated before does not count, nor its end. Backward passes on the
+// CPU run on the calling thread and count too, those on a device's own thread because LibTorch takes the reporting
+// there; helper threads of an operator do not, nor what kernels take from elsewhere (oneDNN's scratch memory). An
+// allocation counts with the size that the allocator gave: a device's caching allocator rounds up, and reports memory
+// as free when it is given back, also where the cache keeps it. One thread; meters nest like scopes and only the
+// innermost counts.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -15,7 +18,7 @@ namespace pipedream::detail {
 
 class MemoryMeter {
  public:
-  explicit MemoryMeter(c10::DeviceType device);
+  explicit MemoryMeter(c10::Device device);
   ~MemoryMeter();
   MemoryMeter(const MemoryMeter&) = delete;
   MemoryMeter& operator=(const MemoryMeter&) = delete;
@@ -24,8 +27,8 @@ class MemoryMeter {
   // The greatest live_bytes() since construction or reset_peak().
   std::int64_t peak_bytes() const;
   void reset_peak();
-  // Whether this allocation was made since construction and still lives.
-  bool is_live(const void* allocation) const;
+  // Of an allocation that was made since construction and still lives; of another 0.
+  std::int64_t bytes_of(const void* allocation) const;
 
  private:
   class Reporter;

@@ -80,7 +80,7 @@ Tensors ProfiledModel::fetch(const Dataset& data, const std::vector<std::int64_t
 
 Tensors ProfiledModel::run(const ProfiledLayer& layer, const Tensors& inputs) const {
   if (!layer.draws) return layer.instance.forward(inputs);
-  const GeneratorScope scope(forward_seed(seed_, layer.name, 0));
+  const GeneratorScope scope(forward_seed(seed_, layer.name, 0), device_);
   return layer.instance.forward(inputs);
 }
 

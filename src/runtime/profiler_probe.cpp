@@ -23,7 +23,7 @@ Tensors first_run(ProfiledModel& model, std::size_t index, const Tensors& inputs
   const ProfiledLayer& layer = model.layers()[index];
   Tensors outputs;
   try {
-    const bool draws = draws_random_numbers([&] { outputs = model.run(layer, inputs); });
+    const bool draws = draws_random_numbers([&] { outputs = model.run(layer, inputs); }, model.device());
     model.set_draws(index, draws);
   } catch (const std::exception& error) {
     fail(layer, inputs, reason(error));

@@ -7,21 +7,20 @@
 #include <cstring>
 #include <optional>
 
+#include "runtime/time_point.h"
+
 namespace pipedream::detail {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using Stamp = Clock::time_point;
-
-double microseconds(Stamp from, Stamp to) { return std::chrono::duration<double, std::micro>(to - from).count(); }
-
-// What reading the clock adds to an interval between two stamps.
-double stamp_cost_us() {
+// What taking a time point adds to the time between two.
+double stamp_cost_us(torch::Device device) {
+  constexpr int kPairs = 1000;
+  std::vector<TimePoint> points;
+  points.reserve(kPairs + 1);
+  for (int i = 0; i <= kPairs; ++i) points.push_back(TimePoint::now(device));
+  points.back().synchronize();
   double least = 1e9;
-  for (int i = 0; i < 1000; ++i) {
-    const Stamp first = Clock::now();
-    least = std::min(least, microseconds(first, Clock::now()));
-  }
+  for (int i = 0; i < kPairs; ++i) least = std::min(least, points[i + 1].microseconds_since(points[i]));
   return least;
 }
 
@@ -34,92 +33,106 @@ Tensors copies(const Tensors& data) {
   return slots;
 }
 
+// Times of one run: of all layers forward, of all layers backward.
+using Sample = std::vector<double>;
+
 class StampedRun {
  public:
   StampedRun(const ProfiledModel& model, double stamp_cost)
-      : model_(model),
-        stamp_cost_us_(stamp_cost),
-        forward_us(model.layers().size()),
-        backward_us(model.layers().size()),
-        ready_(model.layers().size()) {}
+      : model_(model), stamp_cost_us_(stamp_cost), ready_(model.layers().size()) {
+    forward_.reserve(2 * model.layers().size());
+  }
 
   void forward(Tensors& slots) {
-    std::fill(ready_.begin(), ready_.end(), std::nullopt);
     for (std::size_t l = 0; l < model_.layers().size(); ++l) {
       const ProfiledLayer& layer = model_.layers()[l];
-      const Stamp start = Clock::now();
+      forward_.push_back(now());
       {
         Tensors outputs = model_.run(layer, ProfiledModel::inputs_of(layer, slots));
         for (std::size_t i = 0; i < outputs.size(); ++i) slots[layer.outputs[i]] = std::move(outputs[i]);
         for (const std::size_t slot : layer.last_uses) slots[slot].reset();
       }
-      forward_us[l] = std::max(microseconds(start, Clock::now()) - stamp_cost_us_, 0.0);
+      forward_.push_back(now());
       for (const std::size_t slot : layer.outputs) stamp_when_ready(slots[slot], l);
     }
   }
 
   void backward(const torch::Tensor& loss, const Tensors& parameters) {
-    std::fill(backward_us.begin(), backward_us.end(), 0.0);
-    std::size_t layer = model_.layers().size() - 1;
-    Stamp from = Clock::now();
+    backward_.push_back(now());
     const Tensors gradients = torch::autograd::grad({loss}, parameters);
-    const Stamp end = Clock::now();
+    backward_.push_back(now());
+  }
+
+  // Waits for the device, once.
+  Sample sample() const {
+    (backward_.empty() ? forward_ : backward_).back().synchronize();
+    const std::size_t layers = model_.layers().size();
+    Sample times(2 * layers);
+    for (std::size_t l = 0; l < layers; ++l) {
+      times[l] = std::max(forward_[2 * l + 1].microseconds_since(forward_[2 * l]) - stamp_cost_us_, 0.0);
+    }
+    if (backward_.empty()) return times;
+    const TimePoint* from = &backward_.front();
+    std::size_t layer = layers - 1;
     for (std::size_t earlier = layer; earlier-- > 0;) {
       if (!ready_[earlier]) continue;
-      const Stamp ready = std::max(*ready_[earlier], from);
-      backward_us[layer] = microseconds(from, ready);
-      from = ready;
+      const double us = ready_[earlier]->microseconds_since(*from);
+      if (us > 0) {
+        times[layers + layer] = us;
+        from = &*ready_[earlier];
+      }
       layer = earlier;
     }
-    backward_us[layer] = microseconds(from, end);
+    times[layers + layer] = backward_.back().microseconds_since(*from);
+    return times;
   }
 
  private:
+  TimePoint now() const { return TimePoint::now(model_.device()); }
+
+  // A device's backward runs on a thread of its own, which several workers may share: hooks do not wait. There the
+  // current stream is that of the forward. The CPU's part of such a backward runs on this thread, perhaps meanwhile,
+  // and is not stamped.
   void stamp_when_ready(const torch::Tensor& output, std::size_t layer) {
-    if (!output.requires_grad()) return;
+    if (!output.requires_grad() || output.device().type() != model_.device().type()) return;
     output.register_hook([this, layer](const torch::Tensor&) {
-      if (!ready_[layer]) ready_[layer] = Clock::now();
+      if (!ready_[layer]) ready_[layer] = now();
     });
   }
 
   const ProfiledModel& model_;
   double stamp_cost_us_;
-
- public:
-  std::vector<double> forward_us;
-  std::vector<double> backward_us;
-
- private:
-  std::vector<std::optional<Stamp>> ready_;
+  std::vector<TimePoint> forward_;   // the start and the end of every layer
+  std::vector<TimePoint> backward_;  // its start and its end, where there is one
+  std::vector<std::optional<TimePoint>> ready_;
 };
-
-// Times of one run: of all layers forward, of all layers backward.
-using Sample = std::vector<double>;
 
 Sample stamped_sample(const ProfiledModel& model, const Tensors& data, const Tensors& parameters, double stamp_cost) {
   StampedRun run(model, stamp_cost);
   Tensors slots = copies(data);
   run.forward(slots);
   if (!parameters.empty()) run.backward(slots[model.loss_slot()], parameters);
-  Sample sample = run.forward_us;
-  sample.insert(sample.end(), run.backward_us.begin(), run.backward_us.end());
-  return sample;
+  return run.sample();
 }
 
 // Times of one run: the whole forward, the whole backward.
 Sample whole_sample(const ProfiledModel& model, const Tensors& data, const Tensors& parameters) {
   Tensors slots = copies(data);
-  const Stamp start = Clock::now();
+  const TimePoint start = TimePoint::now(model.device());
   model.forward(slots);
-  const Stamp middle = Clock::now();
+  const TimePoint middle = TimePoint::now(model.device());
   Tensors gradients;
   if (!parameters.empty()) gradients = torch::autograd::grad({slots[model.loss_slot()]}, parameters);
-  return {microseconds(start, middle), microseconds(middle, Clock::now())};
+  const TimePoint end = TimePoint::now(model.device());
+  end.synchronize();
+  return {middle.microseconds_since(start), end.microseconds_since(middle)};
 }
 
+using Clock = std::chrono::steady_clock;
+
 // A barrier; what it returns is the same everywhere: the longest time since the start.
-double seconds_so_far(Communicator& comm, Stamp start) {
-  const double mine = microseconds(start, Clock::now()) / 1e6;
+double seconds_so_far(Communicator& comm, Clock::time_point start) {
+  const double mine = std::chrono::duration<double>(Clock::now() - start).count();
   double longest = mine;
   for (const std::string& bytes : comm.all_gather({reinterpret_cast<const char*>(&mine), sizeof mine})) {
     double other = 0;
@@ -151,11 +164,11 @@ double median(std::vector<double> values) {
 ModelTimes measure_times(const ProfiledModel& model, const Tensors& data, Communicator& comm,
                          const TimeOptions& options) {
   const Tensors parameters = model.trained_parameters();
-  const double stamp_cost = stamp_cost_us();
+  const double stamp_cost = stamp_cost_us(model.device());
   const int least = std::min(options.warmup, 1) + std::min(options.repetitions, 3);
   std::vector<Sample> stamped;
   std::vector<Sample> whole;
-  const Stamp start = Clock::now();
+  const Clock::time_point start = Clock::now();
   for (int run = 0; run < options.warmup + options.repetitions; ++run) {
     if (seconds_so_far(comm, start) > options.seconds && run >= least) break;
     stamped.push_back(stamped_sample(model, data, parameters, stamp_cost));

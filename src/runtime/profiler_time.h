@@ -5,6 +5,9 @@
 // pays once for a stage, is not paid for every layer. Stamps of the backward are taken when the gradient of a layer's
 // output is ready: autograd works off later layers before earlier ones, so the time until the next layer's stamp is the
 // layer's own.
+//
+// A stamp is a TimePoint. Those of a device are read when the run is over: one wait for the device after each run, none
+// inside it.
 #pragma once
 
 #include <vector>

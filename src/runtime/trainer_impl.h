@@ -7,10 +7,10 @@
 
 #include "pipedream/trainer.h"
 #include "runtime/channels.h"
-#include "transport/device.h"
 #include "runtime/executor.h"
 #include "runtime/stage_worker.h"
 #include "runtime/weight_exchange.h"
+#include "transport/device.h"
 
 namespace pipedream {
 

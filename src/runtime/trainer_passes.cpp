@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "pipedream/error.h"
-#include "transport/agreement.h"
 #include "runtime/progress_meter.h"
 #include "runtime/trainer_impl.h"
+#include "transport/agreement.h"
 
 namespace pipedream {
 namespace {

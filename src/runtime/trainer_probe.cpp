@@ -4,8 +4,8 @@
 
 #include "pipedream/error.h"
 #include "pipedream/validate.h"
-#include "transport/agreement.h"
 #include "runtime/trainer_impl.h"
+#include "transport/agreement.h"
 
 namespace pipedream {
 

@@ -3,8 +3,8 @@
 #include <type_traits>
 
 #include "pipedream/weights.h"
-#include "transport/agreement.h"
 #include "runtime/trainer_impl.h"
+#include "transport/agreement.h"
 
 namespace pipedream {
 

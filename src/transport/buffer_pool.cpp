@@ -33,8 +33,8 @@ c10::DataPtr BufferPool::allocate(std::int64_t bytes) {
 }
 
 // One that is large enough and not wastefully so: on the CPU the latest, which the caches may still hold; on a device
-// the one that the device is done with first. When sizes have changed, one that does not fit makes room for the one that
-// will be made.
+// the one that the device is done with first. When sizes have changed, one that does not fit makes room for the one
+// that will be made.
 std::unique_ptr<BufferPool::Buffer> BufferPool::take(std::int64_t bytes) {
   const auto fits = [bytes](const auto& buffer) { return buffer->bytes >= bytes && buffer->bytes / 2 <= bytes; };
   const std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
 #include "transport/device.h"
 
+#include <ATen/DeviceAccelerator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
@@ -11,6 +12,9 @@ namespace pipedream::detail {
 torch::Device resolve_device(torch::Device wanted, const Communicator& comm) {
   if (wanted.is_cpu()) return wanted;
   const std::string type = c10::DeviceTypeName(wanted.type(), /*lower_case=*/true);
+  if (!at::isAccelerator(wanted.type())) {
+    throw ConfigError(fmt::format("device {}: workers compute on the CPU or on an accelerator", wanted.str()));
+  }
   if (!c10::impl::hasDeviceGuardImpl(wanted.type())) {
     throw ConfigError(
         fmt::format("device {}: this program is not linked with LibTorch's support for {}", wanted.str(), type));

@@ -1,45 +1,81 @@
 #include "runtime/memory_meter.h"
 
+#include <c10/core/Allocator.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "simulated/device.h"
+#include "support/test_device.h"
+
 using pipedream::detail::MemoryMeter;
+using namespace pipedream::testing;
 
 TEST_CASE("the meter counts this thread's allocations while they live", "[memory]") {
-  const torch::Tensor before = torch::zeros({100});
-  const MemoryMeter meter(torch::kCPU);
+  const torch::Tensor before = torch::zeros({100}, test_device());
+  const MemoryMeter meter(test_device());
   CHECK(meter.live_bytes() == 0);
-  torch::Tensor a = torch::zeros({1000});
+  torch::Tensor a = torch::zeros({1000}, test_device());
   CHECK(meter.live_bytes() == 4000);
-  CHECK(meter.is_live(a.storage().data()));
-  CHECK_FALSE(meter.is_live(before.storage().data()));
+  CHECK(meter.bytes_of(a.storage().data()) == 4000);
+  CHECK(meter.bytes_of(before.storage().data()) == 0);
   { const torch::Tensor b = a.clone(); }
   CHECK(meter.live_bytes() == 4000);
   CHECK(meter.peak_bytes() == 8000);
   const torch::Tensor view = a.view({10, 100});
   a.reset();
   CHECK(meter.live_bytes() == 4000);
-  std::thread([] { torch::zeros({1000}); }).join();
+  std::thread([] { torch::zeros({1000}, test_device()); }).join();
   CHECK(meter.peak_bytes() == 8000);
 }
 
 TEST_CASE("the peak starts anew from what lives", "[memory]") {
-  MemoryMeter meter(torch::kCPU);
-  { torch::zeros({1000}); }
-  const torch::Tensor a = torch::zeros({10});
+  MemoryMeter meter(test_device());
+  { torch::zeros({1000}, test_device()); }
+  const torch::Tensor a = torch::zeros({10}, test_device());
   CHECK(meter.peak_bytes() == 4000);
   meter.reset_peak();
   CHECK(meter.peak_bytes() == 40);
 }
 
-TEST_CASE("a backward on the CPU counts", "[memory]") {
-  const torch::Tensor x = torch::ones({1000}, torch::requires_grad());
+TEST_CASE("a backward counts, on whatever thread it runs", "[memory]") {
+  const torch::Tensor x = torch::ones({1000}, torch::requires_grad().device(test_device()));
   const torch::Tensor y = (x * x).sum();
-  const MemoryMeter meter(torch::kCPU);
+  const MemoryMeter meter(test_device());
   const auto gradient = torch::autograd::grad({y}, {x});
   CHECK(meter.live_bytes() == 4000);
   CHECK(meter.peak_bytes() > 4000);
+}
+
+// A thread of the autograd engine may free memory when it has left the backward, and with it the reporting.
+TEST_CASE("memory whose end nobody reported does not count twice", "[memory]") {
+  const MemoryMeter meter(test_device());
+  int place = 0;
+  c10::reportMemoryUsageToProfiler(&place, 100, 0, 0, test_device());
+  c10::reportMemoryUsageToProfiler(&place, 60, 0, 0, test_device());
+  CHECK(meter.live_bytes() == 60);
+  c10::reportMemoryUsageToProfiler(&place, -60, 0, 0, test_device());
+  CHECK(meter.live_bytes() == 0);
+}
+
+TEST_CASE("the memory of another device does not count", "[.device]") {
+  const MemoryMeter meter(simulated_device(0));
+  const torch::Tensor other = torch::zeros({1000}, simulated_device(1));
+  const torch::Tensor on_cpu = torch::zeros({1000});
+  CHECK(meter.live_bytes() == 0);
+  const torch::Tensor own = torch::zeros({1000}, simulated_device(0));
+  CHECK(meter.live_bytes() == 4000);
+}
+
+TEST_CASE("an allocation counts with what the allocator gave", "[.device]") {
+  const MemoryMeter meter(simulated_device());
+  round_simulated_allocations(simulated_device(), 512);
+  torch::Tensor tensor = torch::zeros({1}, simulated_device());
+  round_simulated_allocations(simulated_device(), 1);
+  CHECK(meter.live_bytes() == 512);
+  CHECK(meter.bytes_of(tensor.storage().data()) == 512);
+  tensor.reset();
+  CHECK(meter.live_bytes() == 0);
 }

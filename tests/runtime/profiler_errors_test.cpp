@@ -17,7 +17,7 @@ using torch::Tensor;
 namespace {
 
 // What profiling a graph of x [8, 4] and label [8] says against it.
-std::string refusal(const LayerGraph& graph, const ProfileOptions& options = kQuick) {
+std::string refusal(const LayerGraph& graph, const ProfileOptions& options = quick_options()) {
   const TensorDataset data({{"x", torch::ones({8, 4})}, {"label", torch::zeros({8}, torch::kInt64)}});
   std::string message;
   run_in_threads(1, [&](Communicator& comm) {
@@ -79,7 +79,8 @@ TEST_CASE("parameters without gradient are refused", "[profiler]") {
   const auto unused = [] { return std::make_shared<UnusedWeightImpl>(); };
   CHECK_THAT(refusal(graph_with("half", unused)), Contains("no gradient reaches parameter 'half.unused'"));
   CHECK_THAT(
-      refusal(graph_with("cut", [](const Tensor& x) { return x.detach() * torch::ones({4}, torch::requires_grad()); })),
+      refusal(graph_with(
+          "cut", [](const Tensor& x) { return x.detach() * torch::ones({4}, x.options().requires_grad(true)); })),
       Contains("no gradient reaches parameter 'first.weight'"));
   CHECK_THAT(refusal(graph_with("cut", [](const Tensor& x) { return x.detach(); })),
              Contains("depends on no parameter"));
@@ -100,7 +101,7 @@ TEST_CASE("options and data are checked", "[profiler]") {
   CHECK_THAT(refusal(good, {.microbatch_size = 0}), Contains("microbatch_size is 0"));
   CHECK_THAT(refusal(good, {.repetitions = 0}), Contains("repetitions is 0"));
   CHECK_THAT(refusal(good, {.threads_per_worker = 0}), Contains("threads_per_worker is 0"));
-  CHECK_THAT(refusal(good, {.device = torch::kMeta}), Contains("meta"));
+  CHECK_THAT(refusal(good, {.device = torch::kMeta}), Contains("device meta: workers compute on"));
   LayerGraph other;
   const auto out = other.layer("fc", other.input("picture"), [] { return torch::nn::Linear(4, 4); });
   other.loss("loss", {out, other.target("label")}, cross_entropy);
@@ -112,7 +113,7 @@ TEST_CASE("a mistake of one worker is heard by all", "[profiler]") {
   std::vector<std::string> messages;
   run_in_threads(2, [&](Communicator& comm) {
     const auto model = model_case("linear_relu");
-    ProfileOptions options = kQuick;
+    ProfileOptions options = quick_options();
     if (comm.rank() == 1) options.microbatch_size = 4;
     try {
       profile(model.graph(), *model.data(), comm, options);

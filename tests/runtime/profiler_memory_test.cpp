@@ -10,6 +10,8 @@
 
 #include "profiler_models.h"
 #include "runtime/memory_meter.h"
+#include "simulated/device.h"
+#include "support/test_device.h"
 
 using namespace pipedream;
 using pipedream::detail::MemoryMeter;
@@ -19,8 +21,8 @@ using pipedream::detail::ProfiledModel;
 namespace {
 
 struct Measured {
-  explicit Measured(const testing::ModelCase& model_case)
-      : model(model_case.graph(), 1, torch::kCPU), data(fetch(model, *model_case.data())) {
+  explicit Measured(const testing::ModelCase& model_case, torch::Device device = testing::test_device())
+      : model(model_case.graph(), 1, device), data(fetch(model, *model_case.data())) {
     probe = pipedream::detail::probe(model, data);
     for (LayerProfile& layer : pipedream::detail::measure_memory(model, probe)) layers.emplace(layer.name, layer);
   }
@@ -38,7 +40,7 @@ struct Measured {
 
 // What LibTorch holds between the forward and the backward of the whole model.
 std::int64_t kept_by_whole_model(const Measured& measured) {
-  const MemoryMeter meter(torch::kCPU);
+  const MemoryMeter meter(measured.model.device());
   Tensors slots = measured.data;
   for (torch::Tensor& tensor : slots) {
     if (tensor.defined()) tensor = tensor.clone();
@@ -73,6 +75,7 @@ TEST_CASE("the layers' kept bytes add up to the whole model's", "[profiler]") {
     CHECK(kept_by_profile(measured) == kept_by_whole_model(measured));
     CHECK(kept_by_profile(measured) > 0);
   }
+  CHECK(testing::device_faults().empty());
 }
 
 TEST_CASE("what known layers keep", "[profiler]") {
@@ -148,4 +151,16 @@ TEST_CASE("measuring does not warn of memory it did not see made", "[profiler]")
     expected[0] = expected[1] = false;
     return expected;
   }());
+}
+
+TEST_CASE("what an allocator adds to tensors is not theirs nor the layers'", "[.device]") {
+  testing::round_simulated_allocations(testing::simulated_device(), 512);
+  const Measured measured(testing::model_case("linear_relu"), testing::simulated_device());
+  testing::round_simulated_allocations(testing::simulated_device(), 1);
+  CHECK(measured.layers.at("fc1").kept_bytes == 8 * 20 * 4);
+  CHECK(measured.layers.at("relu1").kept_bytes == 0);
+  CHECK(measured.layers.at("relu1").keeps_output);
+  CHECK(measured.layers.at("drop1").kept_bytes == 1024);  // 8 * 30 * 4, which is no tensor between layers
+  CHECK(measured.layers.at("fc2").kept_bytes == 0);
+  CHECK(measured.layers.at("fc2").keeps_input);
 }

@@ -12,6 +12,8 @@
 
 #include <stdexcept>
 
+#include "support/test_device.h"
+
 namespace pipedream::testing {
 namespace {
 
@@ -113,6 +115,10 @@ LayerGraph words() {
 }
 
 }  // namespace
+
+ProfileOptions quick_options() {
+  return {.microbatch_size = 8, .warmup = 1, .repetitions = 3, .device = test_device()};
+}
 
 std::vector<ModelCase> model_cases() {
   return {

@@ -14,8 +14,8 @@
 
 namespace pipedream::testing {
 
-// Enough of a profile where times do not matter.
-inline const ProfileOptions kQuick{.microbatch_size = 8, .warmup = 1, .repetitions = 3};
+// Enough of a profile where times do not matter, on the test device.
+ProfileOptions quick_options();
 
 struct ModelCase {
   std::string name;

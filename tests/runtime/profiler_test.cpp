@@ -11,9 +11,11 @@
 
 #include "pipedream/error.h"
 #include "profiler_models.h"
+#include "support/test_device.h"
 
 using namespace pipedream;
-using pipedream::testing::kQuick;
+using pipedream::testing::quick_options;
+using pipedream::testing::test_device;
 using torch::Tensor;
 
 namespace {
@@ -24,20 +26,22 @@ std::vector<Profile> profiles_of(const std::string& name, int workers, const Pro
     const auto model = testing::model_case(name);
     profiles[static_cast<std::size_t>(comm.rank())] = profile(model.graph(), *model.data(), comm, options);
   });
+  CHECK(testing::device_faults().empty());
   return profiles;
 }
 
 }  // namespace
 
 TEST_CASE("a profile describes the graph it was measured on", "[profiler]") {
-  const Profile profile = profiles_of("residual", 1, kQuick).front();
+  const Profile profile = profiles_of("residual", 1, quick_options()).front();
   const LayerGraph graph = testing::model_case("residual").graph();
   CHECK_NOTHROW(validate(profile));
   CHECK(profile.graph_hash == graph.hash());
   CHECK(profile.microbatch_size == 8);
   CHECK(profile.workers_computing == 1);
   CHECK(profile.threads_per_worker == 1);
-  CHECK_THAT(profile.device, Catch::StartsWith("CPU"));
+  CHECK_THAT(profile.device, Catch::StartsWith(test_device().is_cpu() ? "CPU" : test_device().str()));
+  CHECK((profile.topology.memory_bytes_per_worker > 0) == !test_device().is_cpu());
   CHECK(profile.topology.levels.empty());
   std::vector<std::string> names;
   for (const LayerProfile& layer : profile.layers) names.push_back(layer.name);
@@ -52,7 +56,7 @@ TEST_CASE("a profile describes the graph it was measured on", "[profiler]") {
 }
 
 TEST_CASE("every layer takes time, and views hardly any", "[profiler]") {
-  const Profile profile = profiles_of("convolutions", 1, kQuick).front();
+  const Profile profile = profiles_of("convolutions", 1, quick_options()).front();
   double forward = 0;
   double backward = 0;
   for (const LayerProfile& layer : profile.layers) {
@@ -69,7 +73,7 @@ TEST_CASE("every layer takes time, and views hardly any", "[profiler]") {
 }
 
 TEST_CASE("layers that no gradient passes through have no backward", "[profiler]") {
-  const Profile profile = profiles_of("in_place", 1, kQuick).front();
+  const Profile profile = profiles_of("in_place", 1, quick_options()).front();
   CHECK(profile.layers.front().name == "image");
   CHECK(profile.layers.front().backward_us == 0);
   CHECK_FALSE(profile.tensors.front().requires_gradient);
@@ -81,7 +85,7 @@ TEST_CASE("layers that no gradient passes through have no backward", "[profiler]
 }
 
 TEST_CASE("two workers agree to the bit and measure their links", "[profiler]") {
-  const auto profiles = profiles_of("linear_relu", 2, kQuick);
+  const auto profiles = profiles_of("linear_relu", 2, quick_options());
   const auto folder = std::filesystem::temp_directory_path() / "pipedream_profiler_test";
   std::filesystem::create_directories(folder);
   write_profile(profiles[0], folder / "first.json");
@@ -106,8 +110,8 @@ TEST_CASE("two workers agree to the bit and measure their links", "[profiler]") 
 }
 
 TEST_CASE("bytes do not change from one profile to the next", "[profiler]") {
-  const Profile first = profiles_of("recurrent", 1, kQuick).front();
-  const Profile second = profiles_of("recurrent", 1, kQuick).front();
+  const Profile first = profiles_of("recurrent", 1, quick_options()).front();
+  const Profile second = profiles_of("recurrent", 1, quick_options()).front();
   for (std::size_t i = 0; i < first.layers.size(); ++i) {
     CHECK(first.layers[i].kept_bytes == second.layers[i].kept_bytes);
     CHECK(first.layers[i].forward_peak_bytes == second.layers[i].forward_peak_bytes);
@@ -123,8 +127,8 @@ TEST_CASE("profiling leaves generator and threads as they were, and can be repea
     const int threads = torch::get_num_threads();
     const auto data = model.data();
     const Tensor after_data = at::detail::getDefaultCPUGenerator().get_state();
-    profile(model.graph(), *data, comm, kQuick);
-    profile(model.graph(), *data, comm, kQuick);
+    profile(model.graph(), *data, comm, quick_options());
+    profile(model.graph(), *data, comm, quick_options());
     CHECK(torch::equal(at::detail::getDefaultCPUGenerator().get_state(), after_data));
     CHECK(torch::get_num_threads() == threads);
   });
@@ -132,8 +136,8 @@ TEST_CASE("profiling leaves generator and threads as they were, and can be repea
 
 TEST_CASE("links can be measured again, by any number of workers", "[profiler]") {
   run_in_threads(3, [&](Communicator& comm) {
-    const Topology first = measure_topology(comm);
-    const Topology second = measure_topology(comm);
+    const Topology first = measure_topology(comm, test_device());
+    const Topology second = measure_topology(comm, test_device());
     REQUIRE(first.levels.size() == 1);
     CHECK(first.levels[0].count == 3);
     CHECK(second.levels[0].bandwidth_bytes_per_s > 0);
@@ -141,7 +145,7 @@ TEST_CASE("links can be measured again, by any number of workers", "[profiler]")
 }
 
 TEST_CASE("a small data set is profiled with what it has", "[profiler]") {
-  CHECK(
-      profiles_of("linear_relu", 1, {.microbatch_size = 100, .warmup = 0, .repetitions = 1}).front().microbatch_size ==
-      8);
+  CHECK(profiles_of("linear_relu", 1, {.microbatch_size = 100, .warmup = 0, .repetitions = 1, .device = test_device()})
+            .front()
+            .microbatch_size == 8);
 }

@@ -85,7 +85,8 @@ std::string Clocks::freed(const void* address) {
   if (found == memory_.end()) return {};
   const Memory memory = std::move(found->second);
   memory_.erase(found);
-  if (!memory.to_come.empty()) return fmt::format("memory is freed while {} is still to use it", memory.to_come.front());
+  if (!memory.to_come.empty())
+    return fmt::format("memory is freed while {} is still to use it", memory.to_come.front());
   // It is used again after what the streams that were told have been given by now.
   const auto is_awaited = [&](const Access& access) {
     if (comes_after(streams_[memory.maker], access)) return true;

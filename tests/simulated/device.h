@@ -8,6 +8,7 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@ namespace pipedream::testing {
 
 // Registers the devices with LibTorch at the first call.
 torch::Device simulated_device(int index = 0);
+
+// What each of them says it has.
+inline constexpr std::int64_t kSimulatedMemoryBytes = std::int64_t{1} << 30;
+
+// From now on the device says that it allocates in multiples of this, as caching allocators do. At first 1.
+void round_simulated_allocations(torch::Device device, std::int64_t to_bytes);
 
 struct SimulatedFindings {
   std::vector<std::string> races;       // the first of them

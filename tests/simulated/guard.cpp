@@ -4,9 +4,13 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "simulated/state.h"
 
@@ -29,7 +33,31 @@ c10::Stream make_stream(int device, std::int64_t id) { return c10::Stream(c10::S
 struct SimulatedEvent {
   std::shared_ptr<Point> point;
   std::atomic<int> asked{0};
+  StreamKey stream;
+  std::chrono::steady_clock::time_point time;
 };
+
+// Up to when each stream's events have been waited for: those before need not be asked.
+class Awaited {
+ public:
+  void wait_for(const SimulatedEvent& event) {
+    const std::lock_guard lock(mutex_);
+    auto& until = until_[event.stream];
+    until = std::max(until, event.time);
+  }
+  bool covers(const SimulatedEvent& event) {
+    const std::lock_guard lock(mutex_);
+    return event.time <= until_[event.stream];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<StreamKey, std::chrono::steady_clock::time_point> until_;
+};
+Awaited& awaited() {
+  static Awaited instance;
+  return instance;
+}
 
 class Guard final : public c10::impl::DeviceGuardImplInterface {
  public:
@@ -61,6 +89,8 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
     auto& recorded = *static_cast<SimulatedEvent*>(*event);
     recorded.point = SimulatedState::instance().queues.record(stream);
     recorded.asked = 0;
+    recorded.stream = key_of(stream);
+    recorded.time = std::chrono::steady_clock::now();
   }
   void block(void* event, const c10::Stream& stream) const override {
     if (event != nullptr) {
@@ -69,12 +99,19 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
   bool queryEvent(void* event) const override {
     if (event == nullptr) return true;
-    auto& asked = *static_cast<SimulatedEvent*>(event);
-    return asked.asked.fetch_add(1) > 0 && SimulatedState::instance().queues.is_reached(*asked.point);
+    auto& asked_for = *static_cast<SimulatedEvent*>(event);
+    const bool asked = awaited().covers(asked_for) || asked_for.asked.fetch_add(1) > 0;
+    return asked && SimulatedState::instance().queues.is_reached(*asked_for.point);
   }
   void synchronizeEvent(void* event) const override {
     SimulatedState::instance().report_host_wait("an event");
+    if (event == nullptr) return;
     SimulatedState::instance().queues.await(*static_cast<SimulatedEvent*>(event)->point);
+    awaited().wait_for(*static_cast<SimulatedEvent*>(event));
+  }
+  double elapsedTime(void* from, void* to, const c10::DeviceIndex) const override {
+    const auto time = static_cast<SimulatedEvent*>(to)->time - static_cast<SimulatedEvent*>(from)->time;
+    return std::chrono::duration<double, std::milli>(time).count();
   }
   void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
     delete static_cast<SimulatedEvent*>(event);

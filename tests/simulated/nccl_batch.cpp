@@ -122,8 +122,7 @@ class QueuedBatch final : public QueuedWork {
     if (part.kind == NcclPart::Kind::sum) return sum(common.heads);
     const bool sends = part.kind == NcclPart::Kind::send;
     NcclBatch* const other = common.heads[static_cast<std::size_t>(part.peer)];
-    NcclPart* const theirs =
-        first_open(other, sends ? NcclPart::Kind::receive : NcclPart::Kind::send, batch_->rank);
+    NcclPart* const theirs = first_open(other, sends ? NcclPart::Kind::receive : NcclPart::Kind::send, batch_->rank);
     if (theirs == nullptr) return false;
     return sends ? transfer(*batch_, part, *other, *theirs) : transfer(*other, *theirs, *batch_, part);
   }

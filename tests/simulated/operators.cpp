@@ -6,6 +6,7 @@
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/set_native.h>
 #include <ATen/ops/view_native.h>
 #include <torch/library.h>
 
@@ -237,6 +238,7 @@ void register_operators() {
   library.impl("as_strided", at::native::as_strided_tensorimpl);
   library.impl("view", at::native::view);
   library.impl("_reshape_alias", at::native::_reshape_alias);
+  library.impl("set_.source_Storage_storage_offset", at::native::set_storage_cpu_);
   library.impl("_copy_from", copy_from);
   library.impl("_local_scalar_dense", local_scalar);
   library.impl("convolution_overrideable", convolution);

@@ -1,7 +1,7 @@
-// Streams of the simulated device that are queues: what they are given waits in them until what it needs is there, as on a
-// real device, while the thread that gave it goes on. The other streams work at once, in the thread itself; where one of
-// them is to wait for a queue, its thread does: whatever a real device could still do then, it could not have done
-// earlier, so that no order of queues that blocks on a device goes unseen.
+// Streams of the simulated device that are queues: what they are given waits in them until what it needs is there, as
+// on a real device, while the thread that gave it goes on. The other streams work at once, in the thread itself; where
+// one of them is to wait for a queue, its thread does: whatever a real device could still do then, it could not have
+// done earlier, so that no order of queues that blocks on a device goes unseen.
 #pragma once
 
 #include <condition_variable>

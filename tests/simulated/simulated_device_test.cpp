@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "transport/device.h"
 #include "simulated/device.h"
+#include "transport/device.h"
 #include "transport/stream_mark.h"
 
 using namespace pipedream::testing;

@@ -53,8 +53,9 @@ WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
 
 std::vector<WorkerRun> run_workers(const ExactnessCase& example) {
   std::vector<WorkerRun> runs(static_cast<std::size_t>(example.plan.workers()));
-  run_test_workers(example.plan.workers(),
-                   [&](Communicator& comm) { runs[static_cast<std::size_t>(comm.rank())] = run_worker(example, comm); });
+  run_test_workers(example.plan.workers(), [&](Communicator& comm) {
+    runs[static_cast<std::size_t>(comm.rank())] = run_worker(example, comm);
+  });
   return runs;
 }
 

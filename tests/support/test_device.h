@@ -1,5 +1,5 @@
-// The device that the tests of this run use: the environment variable PIPEDREAM_TEST_DEVICE, "cpu" if there is none. With
-// PIPEDREAM_TEST_NCCL=1 its tensors travel over NCCL.
+// The device that the tests of this run use: the environment variable PIPEDREAM_TEST_DEVICE, "cpu" if there is none.
+// With PIPEDREAM_TEST_NCCL=1 its tensors travel over NCCL.
 #pragma once
 
 #include <torch/types.h>

@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "transport/device.h"
 #include "simulated/device.h"
 #include "simulated/nccl.h"
 #include "transport/contract.h"
+#include "transport/device.h"
 #include "transport/nccl/communicator.h"
 #include "transport/on_device.h"
 

@@ -1,14 +1,14 @@
 // What only the communicator over NCCL can get wrong. NCCL is the stand-in of tests/simulated.
-#include "pipedream/nccl_communicator.h"
+#include "simulated/nccl.h"
 
 #include <catch2/catch.hpp>
 #include <memory>
 
 #include "pipedream/error.h"
-#include "transport/device.h"
+#include "pipedream/nccl_communicator.h"
 #include "simulated/device.h"
-#include "simulated/nccl.h"
 #include "transport/contract.h"
+#include "transport/device.h"
 #include "transport/messages.h"
 #include "transport/nccl/communicator.h"
 
@@ -70,9 +70,11 @@ void exchange(Communicator& communicator) {
 }
 
 TEST_CASE("an order of operations that NCCL does not stand is found, and ends the run with its cause") {
-  const auto good = endings(2, [](int) { return SimulatedNcclOptions{}; }, exchange);
+  const auto good = endings(
+      2, [](int) { return SimulatedNcclOptions{}; }, exchange);
   CHECK(good == all_well(2));
-  const auto bad = endings(2, [](int) { return SimulatedNcclOptions{.one_stream = true}; }, exchange);
+  const auto bad = endings(
+      2, [](int) { return SimulatedNcclOptions{.one_stream = true}; }, exchange);
   for (const std::string& end : bad) {
     CHECK_THAT(end, Catch::Contains("waited") && Catch::Contains("no worker made progress for the deadline of 0.3 s"));
   }
@@ -96,7 +98,8 @@ TEST_CASE("messages of several channels to one worker may be waited for in any o
       const std::int64_t id = receivers.rend() - receiver;
       (*receiver)->post();
       const Message message = (*receiver)->wait();
-      expect(message.weight == double(id) && same(message.tensors[0], numbers({10 * id})), "the message of this channel");
+      expect(message.weight == double(id) && same(message.tensors[0], numbers({10 * id})),
+             "the message of this channel");
     }
     for (const auto& sender : senders) sender->wait();
   });
@@ -126,8 +129,9 @@ TEST_CASE("what is not connected, or not at both ends, is refused with its name"
     const auto send = communicator.open_send(1 - communicator.rank(), 3, options);
     expect_throw<ConfigError>("connect()", [&] { send->post({{at::ones({1}, at::device(simulated_device()))}, 0}); });
     const auto group = communicator.open_reduce({0, 1}, 5, simulated_device());
-    expect_throw<ConfigError>("connect()",
-                              [&] { group->post(at::ones({1}, at::device(simulated_device())), 1, {true, true}); });
+    expect_throw<ConfigError>("connect()", [&] {
+      group->post(at::ones({1}, at::device(simulated_device())), 1, {true, true});
+    });
   });
   CHECK(unconnected == all_well(2));
   const auto one_sided = endings(2, defaults, [&](Communicator& communicator) {

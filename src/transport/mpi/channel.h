@@ -1,5 +1,5 @@
-// Channels over MPI. Payloads travel straight from and to the tensors' storages; those of a device through copies in the
-// host's memory.
+// Channels over MPI. Payloads travel straight from and to the tensors' storages; those of a device through copies in
+// the host's memory.
 //
 // Both ends remember the latest message of each slot and expect the next one to be like it: same tensors, same weight.
 // Receives for its payloads are posted ahead. The first tensor with a payload is the lead. A message as expected is its
@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "pipedream/communicator.h"
-#include "transport/ledger.h"
 #include "transport/buffer_pool.h"
+#include "transport/ledger.h"
 #include "transport/mpi/engine.h"
 #include "transport/mpi/header.h"
 #include "transport/mpi/requests.h"
@@ -75,7 +75,7 @@ class MpiSendChannel final : public SendChannel, public Advancing {
   const ChannelOptions options_;
   Ledger ledger_;
   const ChannelTags tags_;
-  const std::int64_t room_;  // of a header
+  const std::int64_t room_;   // of a header
   std::int64_t started_ = 0;  // messages, of those posted
   std::vector<char> next_header_;
   std::vector<Slot> slots_;

@@ -64,7 +64,7 @@ class ControlPlane {
     std::string status = "starting";
     std::uint64_t progress = 0;       // of others
     Clock::time_point last_progress;  // of others
-    std::unique_ptr<News> outgoing;  // in use while `sends` are not complete
+    std::unique_ptr<News> outgoing;   // in use while `sends` are not complete
     Requests sends;
   };
   Clock::duration interval() const;

@@ -1,5 +1,5 @@
-// What the NCCL communicator asks of NCCL: implemented by pipedream::cuda, and in tests by a stand-in that needs no GPU.
-// Streams and events are those of LibTorch's device.
+// What the NCCL communicator asks of NCCL: implemented by pipedream::cuda, and in tests by a stand-in that needs no
+// GPU. Streams and events are those of LibTorch's device.
 //
 // Errors: CommunicationError with NCCL's own text.
 #pragma once

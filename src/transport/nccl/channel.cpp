@@ -122,10 +122,10 @@ void NcclReceiveChannel::start() {
   Announced announced = *std::exchange(announced_, std::nullopt);
   Received& received = received_.emplace_back();
   received.message.weight = announced.message.weight;
-  received.done =
-      link_.receive(announced.message.tensors,
-                    {.what = "message", .peer = peer_, .id = id_, .index = ledger_.waited() + std::ssize(received_) - 1},
-                    received.message.tensors);
+  received.done = link_.receive(
+      announced.message.tensors,
+      {.what = "message", .peer = peer_, .id = id_, .index = ledger_.waited() + std::ssize(received_) - 1},
+      received.message.tensors);
 }
 
 bool NcclReceiveChannel::arrived() {

@@ -72,7 +72,8 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, torch::
     if (calls == nullptr) throw ConfigError("this program is not linked with pipedream::cuda, which has NCCL");
     if (base == nullptr) throw ConfigError("make_nccl_communicator: needs a communicator of the host");
     device = resolve_device(device, host);
-    return {{"device type", c10::DeviceTypeName(device.type(), /*lower_case=*/true)}, {"NCCL version", calls->version()}};
+    return {{"device type", c10::DeviceTypeName(device.type(), /*lower_case=*/true)},
+            {"NCCL version", calls->version()}};
   });
   return std::make_unique<NcclCommunicator>(*base, device, *calls);
 }

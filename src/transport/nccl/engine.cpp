@@ -46,7 +46,9 @@ NcclEngine::NcclEngine(HostCommunicator& host_communicator, torch::Device on_dev
 
 NcclEngine::~NcclEngine() = default;
 
-NcclSendLink& NcclEngine::send_link(int peer) { return senders_.try_emplace(peer, calls_, watch, device).first->second; }
+NcclSendLink& NcclEngine::send_link(int peer) {
+  return senders_.try_emplace(peer, calls_, watch, device).first->second;
+}
 
 NcclReceiveLink& NcclEngine::receive_link(int peer) {
   return receivers_.try_emplace(peer, calls_, watch, device).first->second;
@@ -103,7 +105,8 @@ std::optional<NcclEngine::Wanted> NcclEngine::accept(const json& invitation, int
 
 void NcclEngine::demand_invitations(const std::vector<Wanted>& wanted) const {
   const auto is_wanted = [&](const NcclLane& lane) {
-    return lane.connected() || std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& w) { return w.lane == &lane; });
+    return lane.connected() ||
+           std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& w) { return w.lane == &lane; });
   };
   for (const auto& [peer, link] : receivers_) {
     if (is_wanted(link.lane)) continue;
@@ -139,12 +142,13 @@ void NcclEngine::connect() {
 void NcclEngine::try_out(const Wanted& part) {
   const c10::StreamGuard guard(part.lane->stream());
   const at::Tensor tensor = at::empty({1}, at::device(device).dtype(torch::kFloat32));
-  const StreamMark done =
-      part.lane->queue({}, {.what = "the first use of a connection"}, [&](NcclConnection& connection, const c10::Stream& stream) {
-        if (part.is_group) return connection.sum(tensor, stream);
-        if (part.membership.rank == kSender) return connection.send(tensor, kReceiver, stream);
-        connection.receive(tensor, kSender, stream);
-      });
+  const StreamMark done = part.lane->queue({}, {.what = "the first use of a connection"},
+                                           [&](NcclConnection& connection, const c10::Stream& stream) {
+                                             if (part.is_group) return connection.sum(tensor, stream);
+                                             if (part.membership.rank == kSender)
+                                               return connection.send(tensor, kReceiver, stream);
+                                             connection.receive(tensor, kSender, stream);
+                                           });
   try {
     while (!done.is_reached()) {
       host.progress();

@@ -1,5 +1,5 @@
-// What the channels and groups of one NCCL communicator share: the host's communicator, their connections, and the watch
-// over them.
+// What the channels and groups of one NCCL communicator share: the host's communicator, their connections, and the
+// watch over them.
 #pragma once
 
 #include <map>

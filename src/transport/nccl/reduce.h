@@ -1,5 +1,5 @@
-// Sums over NCCL, in buckets. The host's group of the same name sums the weights, and finds out whether the members mean
-// the same sum.
+// Sums over NCCL, in buckets. The host's group of the same name sums the weights, and finds out whether the members
+// mean the same sum.
 #pragma once
 
 #include <deque>
