@@ -190,6 +190,10 @@ class Chain {
   Value value_;
 };
 
+// For losses and metrics of one's own: a tensor's values on the host. Of a tensor of the data set they are at hand; to
+// fetch any other from a device makes the host wait for it, in each microbatch.
+torch::Tensor on_host(const torch::Tensor& tensor);
+
 // Mean cross entropy of logits [n, classes] (or [n, classes, ...]) against int64 targets [n, ...], those of -100 left
 // out; weight: targets counted.
 WeightedMean cross_entropy(const torch::Tensor& logits, const torch::Tensor& target);

@@ -17,6 +17,7 @@ namespace {
 TrainerOptions trainer_options(const Options& options) {
   return {.optimizer = options.optimizer,
           .seed = options.seed,
+          .device = options.device,
           .threads_per_worker = options.threads_per_worker,
           .deadline = options.deadline()};
 }

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <sstream>
 #include <vector>
 
+#include "app/devices.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
 
@@ -22,6 +24,7 @@ constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;
 // What the command line says before it is held against the application's defaults.
 struct RawOptions {
   Options options;
+  std::string device = "cpu";
   std::string algorithm;
   std::string optimizer;
   std::optional<double> learning_rate;
@@ -33,19 +36,32 @@ const std::vector<std::string>& log_levels() {
   return levels;
 }
 
+const std::map<std::string, DeviceTransport>& device_transports() {
+  static const std::map<std::string, DeviceTransport> transports{
+      {"auto", DeviceTransport::automatic}, {"nccl", DeviceTransport::nccl}, {"host", DeviceTransport::host}};
+  return transports;
+}
+
 std::string algorithm_names() {
   std::vector<std::string_view> names;
   for (const Algorithm algorithm : all_algorithms()) names.push_back(to_string(algorithm));
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-void add_common(CLI::App& command, Options& options) {
+void add_common(CLI::App& command, RawOptions& raw) {
+  Options& options = raw.options;
   command.add_option("--workers", options.workers, "Workers: threads, or under mpirun the number of ranks")
       ->check(CLI::Range(1, 1 << 16));
   command.add_option("--threads", options.threads_per_worker, "LibTorch's threads in each worker")
       ->check(CLI::Range(1, 1 << 12))
       ->capture_default_str();
-  command.add_option("--device", options.device, "Where the workers compute")->capture_default_str();
+  command.add_option("--device", raw.device, "Where the workers compute: cpu, cuda (one for each worker), or cuda:N")
+      ->capture_default_str();
+  command
+      .add_option("--transport", options.transport,
+                  "What carries a device's tensors between processes: auto (NCCL where it can), nccl, or host")
+      ->transform(CLI::CheckedTransformer(device_transports()).description(""))
+      ->default_str("auto");
   command.add_option("--deadline", options.deadline_s, "Seconds without progress anywhere that end the run")
       ->check(CLI::Range(0.001, kMaxDeadlineS))
       ->capture_default_str();
@@ -131,9 +147,7 @@ OptimizerSpec choose_optimizer(const RawOptions& raw, const OptimizerSpec& appli
 
 void finish(RawOptions& raw, const Application& application) {
   Options& options = raw.options;
-  if (options.device != "cpu") {
-    throw ConfigError(fmt::format("--device {}: this build computes on the cpu only", options.device));
-  }
+  options.device = parse_device(raw.device);
   // A range check lets "nan" pass.
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
@@ -165,7 +179,7 @@ struct Parser {
     profile = app.add_subcommand("profile", "Measure each layer and the links between the workers");
     train = app.add_subcommand("train", "Train, then evaluate on the test data");
     evaluate = app.add_subcommand("evaluate", "Evaluate saved weights on the test data");
-    for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw.options);
+    for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw);
     add_profile(*profile, raw.options);
     add_planning(*train, raw);
     add_training(*train, raw);

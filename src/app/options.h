@@ -1,6 +1,8 @@
 // The command line that every program built on run() understands, as a value.
 #pragma once
 
+#include <torch/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +17,9 @@ namespace pipedream::detail {
 
 enum class Command { profile, train, evaluate };
 
+// What carries a device's tensors between processes. automatic: NCCL where it can be used.
+enum class DeviceTransport { automatic, nccl, host };
+
 // Empty paths were not given.
 struct Options {
   Command command = Command::train;
@@ -22,7 +27,8 @@ struct Options {
   // All commands.
   int workers = 0;  // 0: not given
   int threads_per_worker = 1;
-  std::string device = "cpu";
+  torch::Device device = torch::kCPU;
+  DeviceTransport transport = DeviceTransport::automatic;
   double deadline_s = 300;
   std::uint64_t seed = 1;
   std::int64_t microbatch_size = 32;

@@ -40,7 +40,7 @@ Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset&
 // Collective. A profile that fewer or more workers measured says nothing about the links of these.
 Topology obtain_topology(Session& session, const Profile& profile) {
   if (profile.topology.workers() == session.comm.size()) return profile.topology;
-  Topology topology = measure_topology(session.comm);
+  Topology topology = measure_topology(session.comm, session.options.device);
   topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
   return topology;
 }
@@ -64,7 +64,8 @@ Profile measure(Session& session, const LayerGraph& graph, const Dataset& data) 
                  {.microbatch_size = options.microbatch_size,
                   .repetitions = options.repetitions,
                   .threads_per_worker = options.threads_per_worker,
-                  .seed = options.seed});
+                  .seed = options.seed,
+                  .device = options.device});
 }
 
 Plan read_checked_plan(const Session& session, const LayerGraph& graph) {

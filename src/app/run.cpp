@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/agree.h"
+#include "app/devices.h"
 #include "app/launch.h"
 #include "app/logging.h"
 #include "app/options.h"
@@ -55,10 +56,12 @@ int run_command(Session& session) {
 int run_worker(const Options& options, Model& model, Communicator& comm, bool launched) {
   set_log_rank(comm.rank());
   comm.set_deadline(std::max<std::chrono::milliseconds>(options.deadline(), kLeastSetUpDeadline));
-  Session session{options, model, comm, Console(comm.rank() == 0), launched};
   int exit_code = 0;
   stop_together(comm, [&] {
     if (launched) agreed(comm, [&] { check_workers(options, comm); });
+    check_device(comm, options);
+    const std::unique_ptr<Communicator> nccl = launched ? open_nccl(comm, options) : nullptr;
+    Session session{options, model, nccl ? *nccl : comm, Console(comm.rank() == 0), launched};
     exit_code = run_command(session);
   });
   return exit_code;

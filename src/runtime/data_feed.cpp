@@ -39,13 +39,16 @@ DataFeed::~DataFeed() {
 }
 
 // From page-locked memory the copy goes on while the host does other things.
-DataFeed::Microbatch DataFeed::fetch(std::int64_t microbatch) const {
-  Microbatch result;
+DataFeed::Fetched DataFeed::fetch(std::int64_t microbatch) const {
+  Fetched result;
   const auto rows = sampler_.rows(microbatch);
   for (const std::string& name : names_) {
     torch::Tensor tensor = data_.fetch(name, rows);
-    if (device_.is_cuda() && tensor.is_cpu()) tensor = tensor.pin_memory();
-    result.tensors.push_back(tensor.to(device_, /*non_blocking=*/true));
+    if (!device_.is_cpu()) {
+      if (tensor.is_cpu()) tensor = tensor.pin_memory();
+      result.microbatch.host.push_back(tensor.is_cpu() ? tensor : torch::Tensor());
+    }
+    result.microbatch.tensors.push_back(tensor.to(device_, /*non_blocking=*/true));
   }
   result.arrived = StreamMark(device_);
   return result;
@@ -56,12 +59,12 @@ void DataFeed::work() {
     const StreamScope stream(make_stream(device_));
     made_.precede_work_of(device_);
     for (std::int64_t k = range_.first; k < range_.end; k += range_.step) {
-      Microbatch microbatch = fetch(k);
+      Fetched fetched = fetch(k);
       std::unique_lock lock(mutex_);
-      ahead_ = count_ahead(microbatch.tensors);
+      ahead_ = count_ahead(fetched.microbatch.tensors);
       if (ready_.size() >= ahead_) changed_.wait(lock, [this] { return stop_ || ready_.size() <= ahead_ / 2; });
       if (stop_) return;
-      ready_.push_back(std::move(microbatch));
+      ready_.push_back(std::move(fetched));
       const bool awaited = ready_.size() == 1;
       lock.unlock();
       if (awaited) changed_.notify_all();
@@ -73,19 +76,19 @@ void DataFeed::work() {
   }
 }
 
-Tensors DataFeed::next() {
+FedMicrobatch DataFeed::next() {
   if (names_.empty()) return {};
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return error_ != nullptr || !ready_.empty(); });
   if (ready_.empty()) std::rethrow_exception(error_);
-  Microbatch microbatch = std::move(ready_.front());
+  Fetched fetched = std::move(ready_.front());
   ready_.pop_front();
   const bool refill = ready_.size() == ahead_ / 2;
   lock.unlock();
   if (refill) changed_.notify_all();
-  microbatch.arrived.precede_work_of(device_);
-  for (const torch::Tensor& tensor : microbatch.tensors) keep_for_current_stream(tensor);
-  return std::move(microbatch.tensors);
+  fetched.arrived.precede_work_of(device_);
+  for (const torch::Tensor& tensor : fetched.microbatch.tensors) keep_for_current_stream(tensor);
+  return std::move(fetched.microbatch);
 }
 
 }  // namespace pipedream::detail

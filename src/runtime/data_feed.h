@@ -18,6 +18,12 @@
 
 namespace pipedream::detail {
 
+// The tensors of a microbatch by name.
+struct FedMicrobatch {
+  Tensors tensors;
+  Tensors host;  // what they were copied from, where they are on a device
+};
+
 // Microbatches first, first + step, ... below end (numbers of the whole run).
 struct FeedRange {
   std::int64_t first = 0;
@@ -34,16 +40,16 @@ class DataFeed {
   DataFeed(const DataFeed&) = delete;
   DataFeed& operator=(const DataFeed&) = delete;
 
-  // The tensors of the next microbatch of the range, by name. Throws what the data set threw.
-  Tensors next();
+  // The next microbatch of the range. Throws what the data set threw.
+  FedMicrobatch next();
 
  private:
-  struct Microbatch {
-    Tensors tensors;
+  struct Fetched {
+    FedMicrobatch microbatch;
     StreamMark arrived;
   };
   void work();
-  Microbatch fetch(std::int64_t microbatch) const;
+  Fetched fetch(std::int64_t microbatch) const;
 
   const Dataset& data_;
   MicrobatchSampler sampler_;
@@ -53,7 +59,7 @@ class DataFeed {
   StreamMark made_;  // what the data set may hold on the device was written before
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Microbatch> ready_;
+  std::deque<Fetched> ready_;
   std::size_t ahead_ = 0;  // fetched before they are asked for
   std::exception_ptr error_;
   bool stop_ = false;

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "pipedream/error.h"
+#include "runtime/host_copies.h"
 
 namespace pipedream::detail {
 namespace {
@@ -144,8 +145,9 @@ std::vector<Message> Executor::received(std::int64_t microbatch, const std::vect
 
 void Executor::compute_forward(const Action& action, const SegmentRun& run) {
   comm_.progress();
-  const Tensors data = run.feed->next();
-  auto outgoing = run.compute->forward(action, data, received(action.microbatch, earlier_));
+  const FedMicrobatch data = run.feed->next();
+  const HostCopyScope host_copies(data.tensors, data.host);
+  auto outgoing = run.compute->forward(action, data.tensors, received(action.microbatch, earlier_));
   for (std::size_t l = 0; l < later_.size(); ++l) {
     outbox_.push_back({later_[l], action.microbatch, std::move(outgoing[l])});
   }

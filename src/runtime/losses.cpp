@@ -17,9 +17,9 @@ constexpr std::int64_t kIgnored = -100;
 
 std::int64_t counted(const torch::Tensor& target) {
   if (target.scalar_type() != torch::kInt64) return target.size(0);  // class probabilities: every row counts
-  if (!target.is_cpu() || !target.is_contiguous()) return target.ne(kIgnored).sum().item<std::int64_t>();
-  const auto* begin = target.const_data_ptr<std::int64_t>();
-  return target.numel() - std::count(begin, begin + target.numel(), kIgnored);
+  const torch::Tensor values = on_host(target).contiguous();
+  const auto* begin = values.const_data_ptr<std::int64_t>();
+  return values.numel() - std::count(begin, begin + values.numel(), kIgnored);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pipedream/error.h"
+#include "runtime/host_copies.h"
 #include "runtime/layer_build.h"
 #include "runtime/random.h"
 
@@ -65,20 +66,25 @@ void ProfiledModel::find_last_uses() {
   }
 }
 
-Tensors ProfiledModel::fetch(const Dataset& data, const std::vector<std::int64_t>& rows) const {
+Tensors ProfiledModel::fetch(const Dataset& data, const std::vector<std::int64_t>& rows) {
   const std::vector<std::string> names = data.names();
   Tensors tensors(slots_.size());
+  data_.clear();
+  host_data_.clear();
   for (std::size_t slot = 0; slot < slots_.size() && slots_[slot].is_data; ++slot) {
     if (std::find(names.begin(), names.end(), slots_[slot].name) == names.end()) {
       throw ConfigError(fmt::format("the graph's data '{}' is not in the data set; it has: {}", slots_[slot].name,
                                     fmt::join(names, ", ")));
     }
-    tensors[slot] = data.fetch(slots_[slot].name, rows).to(device_);
+    host_data_.push_back(data.fetch(slots_[slot].name, rows));
+    data_.push_back(host_data_.back().to(device_));
+    tensors[slot] = data_.back();
   }
   return tensors;
 }
 
 Tensors ProfiledModel::run(const ProfiledLayer& layer, const Tensors& inputs) const {
+  const HostCopyScope host_copies(data_, host_data_);
   if (!layer.draws) return layer.instance.forward(inputs);
   const GeneratorScope scope(forward_seed(seed_, layer.name, 0), device_);
   return layer.instance.forward(inputs);

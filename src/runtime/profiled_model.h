@@ -45,7 +45,7 @@ class ProfiledModel {
   void set_draws(std::size_t layer, bool draws) { layers_[layer].draws = draws; }
 
   // Slots with the named data of these rows, the others undefined. Throws ConfigError where the data lacks a name.
-  Tensors fetch(const Dataset& data, const std::vector<std::int64_t>& rows) const;
+  Tensors fetch(const Dataset& data, const std::vector<std::int64_t>& rows);
   // Runs one layer, in a GeneratorScope where it draws.
   Tensors run(const ProfiledLayer& layer, const Tensors& inputs) const;
   // Takes a layer's inputs from the slots.
@@ -63,6 +63,8 @@ class ProfiledModel {
 
   std::vector<ProfiledLayer> layers_;
   std::vector<Slot> slots_;
+  Tensors data_;       // by slot, as fetched last
+  Tensors host_data_;  // on the host
   std::uint64_t seed_;
   torch::Device device_;
 };

@@ -67,7 +67,9 @@ TEST_CASE("every option of train arrives") {
                                     "--threads",
                                     "2",
                                     "--device",
-                                    "cpu",
+                                    "cuda:1",
+                                    "--transport",
+                                    "host",
                                     "--deadline",
                                     "0.5",
                                     "--steps",
@@ -153,7 +155,8 @@ TEST_CASE("what is wrong is named in one message") {
   CHECK_THAT(refused({"train", "--learning-rate", "inf"}), Contains("--learning-rate"));
   CHECK_THAT(refused({"train", "--optimizer", "adam", "--momentum", "0.9"}),
              Contains("--momentum") && Contains("adam"));
-  CHECK_THAT(refused({"train", "--device", "cuda"}), Contains("--device cuda"));
+  CHECK_THAT(refused({"train", "--device", "gpu7x"}), Contains("--device gpu7x"));
+  CHECK_THAT(refused({"train", "--transport", "smoke"}), Contains("--transport") && Contains("smoke"));
   CHECK_THAT(refused({"train", "--log-level", "loud"}), Contains("--log-level"));
   CHECK_THAT(refused({"train", "--plan", "p", "--straight"}), Contains("--plan") && Contains("--straight"));
   CHECK_THAT(refused({"train", "--seed", "-1"}), Contains("--seed"));

@@ -117,6 +117,7 @@ TEST_CASE("a mistake ends with exit code 2 and one message, with any number of w
     return words;
   };
   refuses({"train", "--epoch", "3"}, "--epoch");
+  refuses(with(two, {"--device", "cuda"}), "device cuda: this program is not linked with LibTorch's support for cuda");
   refuses(with(two, {"--plan", folder / "none.json"}), "none.json");
   refuses(with(two, {"--plan", folder / "torn.json"}), "torn.json");
   refuses({"train", "--plan", plan}, "needs 2 worker(s), but there are 1");

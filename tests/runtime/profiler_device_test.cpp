@@ -34,7 +34,7 @@ SimulatedFindings findings_of(int layers, const pipedream::detail::TimeOptions& 
   SimulatedFindings findings;
   run_in_threads(1, [&](Communicator& comm) {
     const pipedream::detail::StreamScope stream(pipedream::detail::make_stream(simulated_device()));
-    const ProfiledModel model(chain_of(layers), 1, simulated_device());
+    ProfiledModel model(chain_of(layers), 1, simulated_device());
     const Tensors slots = model.fetch(data, {0, 1, 2, 3, 4, 5, 6, 7});
     take_findings();
     pipedream::detail::measure_times(model, slots, comm, options);

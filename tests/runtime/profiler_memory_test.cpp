@@ -26,7 +26,7 @@ struct Measured {
     probe = pipedream::detail::probe(model, data);
     for (LayerProfile& layer : pipedream::detail::measure_memory(model, probe)) layers.emplace(layer.name, layer);
   }
-  static Tensors fetch(const ProfiledModel& model, const Dataset& data) {
+  static Tensors fetch(ProfiledModel& model, const Dataset& data) {
     std::vector<std::int64_t> rows(static_cast<std::size_t>(data.size()));
     std::iota(rows.begin(), rows.end(), 0);
     return model.fetch(data, rows);

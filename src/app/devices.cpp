@@ -1,0 +1,65 @@
+#include "app/devices.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "app/agree.h"
+#include "pipedream/error.h"
+#include "pipedream/nccl_communicator.h"
+#include "transport/device.h"
+
+namespace pipedream::detail {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Why NCCL cannot be used; empty where it can. NCCL takes each device for one worker only.
+std::string reason_against_nccl(Communicator& host, torch::Device device) {
+  if (!has_nccl()) return "this program is not linked with pipedream::cuda";
+  std::map<std::string, int> workers;
+  int worker = 0;
+  for (const std::string& place : host.all_gather(fmt::format("{} of {}", device.str(), host_name()))) {
+    const auto [other, is_first] = workers.emplace(place, worker);
+    if (!is_first) return fmt::format("workers {} and {} share {}", other->second, worker, place);
+    ++worker;
+  }
+  return "";
+}
+
+}  // namespace
+
+torch::Device parse_device(const std::string& text) {
+  try {
+    return torch::Device(text);
+  } catch (const c10::Error&) {
+    throw ConfigError(fmt::format("--device {}: it must be cpu, cuda, or cuda:N", text));
+  }
+}
+
+void check_device(Communicator& comm, const Options& options) {
+  agreed(comm, [&] { resolve_device(options.device, comm); });
+}
+
+std::unique_ptr<Communicator> open_nccl(Communicator& host, const Options& options) {
+  if (options.device.is_cpu() || options.transport == DeviceTransport::host || host.size() == 1) return nullptr;
+  const torch::Device device = resolve_device(options.device, host);
+  // Streams of different peers must not wait for each other in the device's queues. Read when the device is first used.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/0);
+  if (options.transport == DeviceTransport::nccl) return make_nccl_communicator(host, device);
+  const std::string reason = reason_against_nccl(host, device);
+  if (reason.empty()) return make_nccl_communicator(host, device);
+  if (host.rank() == 0) {
+    spdlog::warn("activations and gradients travel through the host's memory, which is slower than NCCL: {}", reason);
+  }
+  return nullptr;
+}
+
+}  // namespace pipedream::detail
