@@ -23,6 +23,18 @@ inline constexpr std::int64_t kSimulatedMemoryBytes = std::int64_t{1} << 30;
 // From now on the device says that it allocates in multiples of this, as caching allocators do. At first 1.
 void round_simulated_allocations(torch::Device device, std::int64_t to_bytes);
 
+// While it lives, one of the devices has no more than these bytes.
+class ScopedMemoryLimit {
+ public:
+  ScopedMemoryLimit(int device, std::int64_t bytes);
+  ~ScopedMemoryLimit();
+  ScopedMemoryLimit(const ScopedMemoryLimit&) = delete;
+  ScopedMemoryLimit& operator=(const ScopedMemoryLimit&) = delete;
+
+ private:
+  int device_;
+};
+
 struct SimulatedFindings {
   std::vector<std::string> races;       // the first of them
   std::vector<std::string> host_waits;  // operators whose result the host waits for

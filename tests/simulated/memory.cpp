@@ -15,6 +15,8 @@ namespace pipedream::testing {
 namespace {
 
 std::array<std::atomic<std::int64_t>, kSimulatedDevices> granularity{1, 1};
+std::array<std::atomic<std::int64_t>, kSimulatedDevices> limit{kSimulatedMemoryBytes, kSimulatedMemoryBytes};
+std::array<std::atomic<std::int64_t>, kSimulatedDevices> in_use{};
 
 struct Watched {
   c10::DataPtr memory;
@@ -34,15 +36,20 @@ void release(void* context) {
   const std::string race = state.clocks.freed(address);
   if (!race.empty()) state.report_race(race);
   report(address, -watched->bytes, watched->device);
+  in_use.at(static_cast<std::size_t>(watched->device.index())) -= watched->bytes;
   delete watched;
 }
 
 // The memory of a simulated tensor: that of the CPU, watched.
 c10::DataPtr watch(c10::DataPtr memory, std::size_t bytes, int device) {
   void* const address = memory.get();
-  SimulatedState::instance().clocks.made(address, current_stream(device));
   const std::int64_t step = granularity.at(static_cast<std::size_t>(device));
   const std::int64_t given = (static_cast<std::int64_t>(bytes) + step - 1) / step * step;
+  std::atomic<std::int64_t>& used = in_use.at(static_cast<std::size_t>(device));
+  TORCH_CHECK_WITH(OutOfMemoryError, used + given <= limit.at(static_cast<std::size_t>(device)), "simulated device ",
+                   device, " is out of memory");
+  used += given;
+  SimulatedState::instance().clocks.made(address, current_stream(device));
   auto* const watched = new Watched{std::move(memory), given, device_at(device)};
   report(address, watched->bytes, watched->device);
   return {address, watched, &release, device_at(device)};
@@ -101,6 +108,12 @@ at::Tensor adopt(const at::Tensor& cpu) {
   const std::size_t bytes = cpu.storage().nbytes();
   return tensor_on(storage_of(watch(std::move(data), bytes, current_device()), bytes), kSimulatedKey, cpu);
 }
+
+ScopedMemoryLimit::ScopedMemoryLimit(int device, std::int64_t bytes) : device_(device) {
+  limit.at(static_cast<std::size_t>(device)) = bytes;
+}
+
+ScopedMemoryLimit::~ScopedMemoryLimit() { limit.at(static_cast<std::size_t>(device_)) = kSimulatedMemoryBytes; }
 
 void round_simulated_allocations(torch::Device device, std::int64_t to_bytes) {
   granularity.at(static_cast<std::size_t>(device.index())) = to_bytes;
