@@ -6,30 +6,32 @@
 #include <chrono>
 #include <numeric>
 
+#include "transport/stream_mark.h"
 #include "world.h"
 
 namespace pipedream::bench {
 
 using Clock = std::chrono::steady_clock;
 
-PlainStage::PlainStage(const Workload& work, int stage) : receives_(stage > 0) {
+PlainStage::PlainStage(const Workload& work, int stage) : device_(work.device), receives_(stage > 0) {
   const auto& names = work.plan.stages.at(static_cast<std::size_t>(stage)).layers;
   std::vector<torch::Tensor> parameters;
   for (const Layer& layer : work.graph.layers()) {
     if (std::find(names.begin(), names.end(), layer.name) == names.end()) continue;
     layers_.push_back(layer.make());
     if (!layers_.back().module) continue;
+    layers_.back().module->to(device_);
     for (const auto& parameter : layers_.back().module->parameters()) parameters.push_back(parameter);
   }
   optimizer_ = std::make_unique<torch::optim::SGD>(std::move(parameters), torch::optim::SGDOptions(0.01));
 
   std::vector<std::int64_t> rows(static_cast<std::size_t>(work.microbatch_size));
   std::iota(rows.begin(), rows.end(), 0);
-  input_ = receives_ ? torch::randn(work.cut_shape) : work.data->fetch("x", rows);
-  output_gradient_ = torch::randn(work.cut_shape);
+  input_ = receives_ ? torch::randn(work.cut_shape, device_) : work.data->fetch("x", rows).to(device_);
+  output_gradient_ = torch::randn(work.cut_shape, device_);
   if (stage + 1 < static_cast<int>(work.plan.stages.size())) return;
   loss_ = std::make_unique<WeightedLayer>(work.graph.loss_layer());
-  if (!work.graph.targets().empty()) target_ = work.data->fetch("y", rows);
+  if (!work.graph.targets().empty()) target_ = work.data->fetch("y", rows).to(device_);
 }
 
 PlainStage::~PlainStage() = default;
@@ -51,6 +53,7 @@ void PlainStage::train_one() {
 double PlainStage::microbatch_us(int microbatches) {
   const auto start = Clock::now();
   for (int i = 0; i < microbatches; ++i) train_one();
+  detail::StreamMark(device_).synchronize();
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count() / microbatches;
 }
 

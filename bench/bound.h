@@ -29,6 +29,7 @@ class PlainStage {
  private:
   void train_one();
 
+  torch::Device device_;
   bool receives_;  // its input, whose gradient it then computes too
   std::vector<LayerInstance> layers_;
   std::unique_ptr<WeightedLayer> loss_;  // in the last stage

@@ -12,6 +12,8 @@ namespace pipedream::bench {
 std::vector<Result> run_emulated(Communicator& comm, const Options& options);
 std::vector<Result> run_deep(Communicator& comm, const Options& options);
 std::vector<Result> run_compute_bound(Communicator& comm, const Options& options);
+// compute-bound at a size for GPUs.
+std::vector<Result> run_wide(Communicator& comm, const Options& options);
 std::vector<Result> run_overhead_bound(Communicator& comm, const Options& options);
 // Needs MPI: it calls MPI itself, to compare.
 std::vector<Result> run_transport(Communicator& comm, const Options& options);

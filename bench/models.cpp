@@ -78,17 +78,24 @@ Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>
   return work;
 }
 
-Workload compute_bound(int stages) {
+namespace {
+
+Workload blocks(int stages, std::int64_t width, std::int64_t rows) {
   LayerGraph graph;
   Value h = graph.input("x");
   for (int block = 0; block < 8; ++block) {
     const std::string name = std::to_string(block);
-    h = graph.layer(name + "_widen", h, [] { return torch::nn::Linear(512, 2048); });
+    h = graph.layer(name + "_widen", h, [width] { return torch::nn::Linear(width, 4 * width); });
     h = graph.layer(name + "_relu", h, torch::relu);
-    h = graph.layer(name + "_narrow", h, [] { return torch::nn::Linear(2048, 512); });
+    h = graph.layer(name + "_narrow", h, [width] { return torch::nn::Linear(4 * width, width); });
   }
-  return regression(std::move(graph), h, stages, 32, 512);
+  return regression(std::move(graph), h, stages, rows, width);
 }
+
+}  // namespace
+
+Workload compute_bound(int stages) { return blocks(stages, 512, 32); }
+Workload wide(int stages) { return blocks(stages, 4096, 256); }
 
 Workload overhead_bound(int stages) {
   LayerGraph graph;

@@ -19,6 +19,7 @@ struct Workload {
   std::shared_ptr<const Dataset> data;
   std::int64_t microbatch_size = 1;
   std::vector<std::int64_t> cut_shape;  // of the tensor at every cut, for one microbatch
+  torch::Device device = torch::kCPU;
 };
 
 // A stage that waits instead of computing, as a host waits for its device.
@@ -33,6 +34,8 @@ Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>
 
 // 8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatches of 32 rows, mean squared error.
 Workload compute_bound(int stages);
+// The same 8 times as wide, microbatches of 256 rows.
+Workload wide(int stages);
 
 // 8 times Linear(64,64)-ReLU, microbatches of 8 rows, mean squared error.
 Workload overhead_bound(int stages);

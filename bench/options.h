@@ -1,6 +1,8 @@
 // What the command line says to every case.
 #pragma once
 
+#include <torch/types.h>
+
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -12,6 +14,8 @@ struct Options {
   int samples = 5;                            // of each figure; more than one alternates with what it is compared with
   bool quick = false;                         // few and short samples: shows that it runs, its figures say little
   bool pin = false;                           // each worker on a core of its own
+  torch::Device device = torch::kCPU;         // where compute-bound, overhead-bound and wide compute
+  bool nccl = false;                          // between ranks on a device
   std::string label;                          // how the workers were started and joined, for the report
   std::filesystem::path json;                 // where the results go; empty: nowhere
   std::filesystem::path pid_folder;           // failure: where each worker writes its process id

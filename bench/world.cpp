@@ -12,6 +12,7 @@
 
 #include "pipedream/error.h"
 #include "pipedream/mpi_communicator.h"
+#include "pipedream/nccl_communicator.h"
 
 namespace pipedream::bench {
 namespace {
@@ -37,7 +38,8 @@ void on_every_worker(int& argc, char**& argv, const Options& options, const std:
   MpiScope mpi(argc, argv);
   const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
   try {
-    prepared(*comm);
+    const auto nccl = options.nccl ? make_nccl_communicator(*comm, options.device) : nullptr;
+    prepared(nccl ? *nccl : *comm);
   } catch (const std::exception& error) {
     comm->abort(error.what());  // the scope prints it and ends the job
     throw;
@@ -55,7 +57,9 @@ double greatest_of_all(Communicator& comm, double value) {
 }
 
 std::string describe_workers(const Communicator& comm, const Options& options) {
-  std::string text = fmt::format("{} workers, {}", comm.size(), MpiScope::launched() ? "MPI" : "threads");
+  const char* const way = !MpiScope::launched() ? "threads" : options.nccl ? "NCCL" : "MPI";
+  std::string text = fmt::format("{} workers, {}", comm.size(), way);
+  if (!options.device.is_cpu()) text += ", " + options.device.str();
   if (!options.label.empty()) text += ", " + options.label;
   return text;
 }

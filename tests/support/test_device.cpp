@@ -1,5 +1,6 @@
 #include "support/test_device.h"
 
+#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,10 +12,32 @@
 
 namespace pipedream::testing {
 
-torch::Device test_device() {
+namespace {
+
+// Else two runs of the same operators on a GPU may differ in their last bits.
+void compute_exactly() {
+  auto& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+  context.setDeterministicCuDNN(true);
+  context.setBenchmarkCuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowTF32CuDNN(false);
+}
+
+torch::Device chosen_device() {
   const char* const name = std::getenv("PIPEDREAM_TEST_DEVICE");
   if (name == nullptr) return torch::kCPU;
-  return name == std::string("sim") ? simulated_device() : torch::Device(name);
+  if (name == std::string("sim")) return simulated_device();
+  compute_exactly();
+  const torch::Device device(name);
+  return device.has_index() || device.is_cpu() ? device : torch::Device(device.type(), 0);
+}
+
+}  // namespace
+
+torch::Device test_device() {
+  static const torch::Device device = chosen_device();
+  return device;
 }
 
 namespace {
