@@ -1,0 +1,89 @@
+// The NCCL that pipedream::cuda is linked with.
+#include "transport/nccl/calls.h"
+
+#include <c10/cuda/CUDAStream.h>
+#include <fmt/format.h>
+
+#include "cuda/check.h"
+#include "cuda/connection.h"
+#include "cuda/first_use.h"
+#include "cuda/group.h"
+
+namespace pipedream::detail {
+
+namespace {
+
+std::vector<std::unique_ptr<Connection>> join_all(torch::Device device, const std::vector<NcclMembership>& memberships,
+                                                  const std::function<void()>& check) {
+  std::vector<std::unique_ptr<Connection>> connections;
+  Group& group = Group::of_this_thread();
+  group.start();
+  try {
+    for (const NcclMembership& membership : memberships) {
+      connections.push_back(std::make_unique<Connection>(device));
+      connections.back()->join(membership);
+    }
+  } catch (...) {
+    group.drop();
+    throw;
+  }
+  group.end(check);
+  return connections;
+}
+
+class LinkedCalls final : public NcclCalls {
+ public:
+  std::string version() override {
+    int version = 0;
+    check_nccl(ncclGetVersion(&version), "ncclGetVersion");
+    return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+  }
+
+  std::string make_id() override {
+    ncclUniqueId id;
+    check_nccl(ncclGetUniqueId(&id), "ncclGetUniqueId");
+    return {id.internal, sizeof id.internal};
+  }
+
+  std::vector<std::unique_ptr<NcclConnection>> connect(torch::Device device,
+                                                       const std::vector<NcclMembership>& memberships,
+                                                       const std::function<void()>& check) override {
+    const DeviceScope scope(device);
+    std::vector<std::unique_ptr<Connection>> connections = join_all(device, memberships, check);
+    use_once(connections, memberships, device, check);
+    return {std::make_move_iterator(connections.begin()), std::make_move_iterator(connections.end())};
+  }
+
+  // Never destroyed: LibTorch keeps streams' numbers for as long as the process lives, and the caller's tensors too.
+  // Ahead of computing, which can wait: what is sent late holds up another worker.
+  c10::Stream make_stream(torch::Device device) override {
+    const DeviceScope scope(device);
+    int least = 0;
+    int greatest = 0;
+    check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+    cudaStream_t stream = nullptr;
+    check_cuda(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, greatest), "cudaStreamCreateWithPriority");
+    return c10::cuda::getStreamFromExternal(stream, device.index()).unwrap();
+  }
+
+  void start_group() override { Group::of_this_thread().start(); }
+  void end_group() override { Group::of_this_thread().end(); }
+};
+
+LinkedCalls& linked_calls() {
+  static LinkedCalls calls;
+  return calls;
+}
+
+}  // namespace
+
+}  // namespace pipedream::detail
+
+// Sets it before main. The linker is told the name, and so takes this file from a static library.
+extern "C" {
+extern const bool pipedream_cuda_is_linked;
+const bool pipedream_cuda_is_linked = [] {
+  pipedream::detail::set_linked_nccl_calls(pipedream::detail::linked_calls());
+  return true;
+}();
+}

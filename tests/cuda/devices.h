@@ -1,0 +1,23 @@
+// The GPUs of this machine, as far as tests ask.
+#pragma once
+
+#include <c10/cuda/CUDAFunctions.h>
+
+#include <catch2/catch.hpp>
+
+namespace pipedream::testing {
+
+// Says why a test is left out where there are fewer.
+inline bool has_devices(int wanted) {
+  const int count = c10::cuda::device_count();
+  if (count < wanted) WARN("left out: it needs " << wanted << " CUDA device(s), and there are " << count);
+  return count >= wanted;
+}
+
+inline bool has_no_device() {
+  const int count = c10::cuda::device_count();
+  if (count > 0) WARN("left out: it needs a machine without CUDA devices, and there are " << count);
+  return count == 0;
+}
+
+}  // namespace pipedream::testing
