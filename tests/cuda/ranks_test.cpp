@@ -1,5 +1,6 @@
 // Connections between processes: each rank has a GPU, or, where each rank has an NCCL_HOSTID of its own, a part of one.
 #include <mpi.h>
+#include <torch/cuda.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
