@@ -75,15 +75,14 @@ LinkedCalls& linked_calls() {
   return calls;
 }
 
+[[maybe_unused]] const bool kIsRegistered = [] {
+  set_linked_nccl_calls(linked_calls());
+  return true;
+}();
+
 }  // namespace
 
 }  // namespace pipedream::detail
 
-// Sets it before main. The linker is told the name, and so takes this file from a static library.
-extern "C" {
-extern const bool pipedream_cuda_is_linked;
-const bool pipedream_cuda_is_linked = [] {
-  pipedream::detail::set_linked_nccl_calls(pipedream::detail::linked_calls());
-  return true;
-}();
-}
+// The linker is told this name, and so takes this file from a static library.
+extern "C" void pipedream_cuda_is_linked() {}
