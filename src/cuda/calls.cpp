@@ -4,32 +4,15 @@
 #include <c10/cuda/CUDAStream.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cuda/check.h"
 #include "cuda/connection.h"
-#include "cuda/first_use.h"
 #include "cuda/group.h"
 
 namespace pipedream::detail {
 
 namespace {
-
-std::vector<std::unique_ptr<Connection>> join_all(torch::Device device, const std::vector<NcclMembership>& memberships,
-                                                  const std::function<void()>& check) {
-  std::vector<std::unique_ptr<Connection>> connections;
-  Group& group = Group::of_this_thread();
-  group.start();
-  try {
-    for (const NcclMembership& membership : memberships) {
-      connections.push_back(std::make_unique<Connection>(device));
-      connections.back()->join(membership);
-    }
-  } catch (...) {
-    group.drop();
-    throw;
-  }
-  group.end(check);
-  return connections;
-}
 
 class LinkedCalls final : public NcclCalls {
  public:
@@ -49,9 +32,21 @@ class LinkedCalls final : public NcclCalls {
                                                        const std::vector<NcclMembership>& memberships,
                                                        const std::function<void()>& check) override {
     const DeviceScope scope(device);
-    std::vector<std::unique_ptr<Connection>> connections = join_all(device, memberships, check);
-    use_once(connections, memberships, device, check);
-    return {std::make_move_iterator(connections.begin()), std::make_move_iterator(connections.end())};
+    std::vector<std::unique_ptr<NcclConnection>> connections;
+    Group& group = Group::of_this_thread();
+    group.start();
+    try {
+      for (const NcclMembership& membership : memberships) {
+        auto connection = std::make_unique<Connection>(device);
+        connection->join(membership);
+        connections.push_back(std::move(connection));
+      }
+    } catch (...) {
+      group.drop();
+      throw;
+    }
+    group.end(check);
+    return connections;
   }
 
   // Never destroyed: LibTorch keeps streams' numbers for as long as the process lives, and the caller's tensors too.

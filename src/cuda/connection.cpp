@@ -88,8 +88,8 @@ void Connection::receive(const torch::Tensor& tensor, int peer, const c10::Strea
 }
 
 void Connection::sum(const torch::Tensor& tensor, const c10::Stream& stream) {
-  const ncclDataType_t type = nccl_type(tensor.scalar_type());
   queue("ncclAllReduce", [&] {
+    const ncclDataType_t type = nccl_type(tensor.scalar_type());
     void* const data = tensor.mutable_data_ptr();
     return ncclAllReduce(data, data, static_cast<std::size_t>(tensor.numel()), type, ncclSum, comm_, native(stream));
   });

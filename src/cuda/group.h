@@ -21,7 +21,8 @@ class Group {
   void start();
   // Returns when NCCL needs the host no more. `check` is called meanwhile and throws to give up.
   void end(const std::function<void()>& check = {});
-  // Ends the group after a failure, whatever its depth: what it holds is given up. Nothing where none is open.
+  // Ends the group after a failure, whatever its depth; what it began is of no use to anybody. An end() that follows
+  // finds no group, and does nothing.
   void drop() noexcept;
 
   // Keeps it locked until the end.

@@ -12,8 +12,8 @@ namespace pipedream::detail {
 class Pause {
  public:
   void wait() {
-    if (is_spinning_ && (is_spinning_ = spin_.again())) return;
-    std::this_thread::sleep_for(kSleep);
+    is_spinning_ = is_spinning_ && spin_.again();
+    if (!is_spinning_) std::this_thread::sleep_for(kSleep);
   }
 
  private:

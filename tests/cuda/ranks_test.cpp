@@ -60,11 +60,12 @@ TEST_CASE("messages of both directions and a sum") {
   const torch::Tensor received = torch::zeros_like(mine);
   const torch::Tensor sum = mine.clone();
   torch::cuda::synchronize();
-  if (rank < 2) {
-    // A connection for each direction: 0 to 1, and 1 to 0.
+  // A connection for each direction, 0 to 1 and 1 to 0, in one order on both sides.
+  for (int sender = 0; sender < 2 && rank < 2; ++sender) {
+    NcclConnection& connection = *connections[static_cast<std::size_t>(sender)];
     calls.start_group();
-    connections[static_cast<std::size_t>(rank)]->send(mine, 1 - rank, stream);
-    connections[static_cast<std::size_t>(1 - rank)]->receive(received, 1 - rank, stream);
+    if (rank == sender) connection.send(mine, 1 - rank, stream);
+    if (rank != sender) connection.receive(received, 1 - rank, stream);
     calls.end_group();
   }
   connections.back()->sum(sum, stream);
