@@ -46,6 +46,7 @@ if(PIPEDREAM_WITH_RUNTIME AND NOT PIPEDREAM_SANITIZE)
   endif()
   add_test(NAME every_test_is_registered
            COMMAND "${CMAKE_COMMAND}" "-DTESTS=${CMAKE_CURRENT_SOURCE_DIR}"
-                   "-DLIST=${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" "-DELSEWHERE=${elsewhere}" -P "${CMAKE_CURRENT_LIST_FILE}")
+                   "-DLIST=${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" "-DELSEWHERE=${elsewhere}"
+                   -P "${CMAKE_CURRENT_LIST_FILE}")
   set_tests_properties(every_test_is_registered PROPERTIES TIMEOUT 10)
 endif()

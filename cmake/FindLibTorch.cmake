@@ -2,8 +2,8 @@
 # an unpacked Python wheel. PyTorch's own TorchConfig.cmake is not used because for a CUDA flavoured LibTorch it insists
 # on a CUDA toolkit and a compiler for it, which the CPU side does not need.
 #
-# With the component `cuda` also LibTorch::c10_cuda and LibTorch::torch_cuda. They need headers and the runtime library of
-# CUDA: of NVIDIA's wheels beside LibTorch's (folder `nvidia`), or of a CUDA toolkit. No compiler for CUDA.
+# With the component `cuda` also LibTorch::c10_cuda and LibTorch::torch_cuda. They need headers and the runtime library
+# of CUDA: of NVIDIA's wheels beside LibTorch's (folder `nvidia`), or of a CUDA toolkit. No compiler for CUDA.
 #
 # Looks in LIBTORCH_ROOT (variable or environment), then in .deps/libtorch of the source tree, which
 # scripts/dependencies fills. Sets LibTorch_FOUND, LibTorch_cuda_FOUND, LibTorch_VERSION and LibTorch_LIBRARY_DIR.
@@ -56,7 +56,8 @@ if("cuda" IN_LIST LibTorch_FIND_COMPONENTS AND LibTorch_LIBRARY_DIR)
   find_library(LibTorch_torch_cuda_LIBRARY torch_cuda PATHS "${LibTorch_LIBRARY_DIR}" NO_DEFAULT_PATH)
   find_library(LibTorch_c10_cuda_LIBRARY c10_cuda PATHS "${LibTorch_LIBRARY_DIR}" NO_DEFAULT_PATH)
 
-  set(LibTorch_cuda_search "${LibTorch_LIBRARY_DIR}/../../nvidia/cu13" "${LibTorch_LIBRARY_DIR}/../../nvidia/cuda_runtime")
+  set(LibTorch_cuda_search "${LibTorch_LIBRARY_DIR}/../../nvidia/cu13"
+                           "${LibTorch_LIBRARY_DIR}/../../nvidia/cuda_runtime")
   # Only to see where the toolkit is.
   find_program(LibTorch_NVCC nvcc PATHS /usr/local/cuda/bin)
   if(LibTorch_NVCC)

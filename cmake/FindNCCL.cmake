@@ -1,5 +1,5 @@
-# NCCL::nccl. Looks in NCCL_ROOT (variable or environment), then among NVIDIA's wheels beside the LibTorch that was found,
-# whose own NCCL it is, then where the system has its libraries. Sets NCCL_FOUND and NCCL_VERSION.
+# NCCL::nccl. Looks in NCCL_ROOT (variable or environment), then among NVIDIA's wheels beside the LibTorch that was
+# found, whose own NCCL it is, then where the system has its libraries. Sets NCCL_FOUND and NCCL_VERSION.
 
 set(NCCL_search "${LibTorch_LIBRARY_DIR}/../../nvidia/nccl")
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS "${NCCL_search}" PATH_SUFFIXES include)
