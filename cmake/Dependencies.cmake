@@ -7,12 +7,14 @@ find_package(xxHash REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 
 if(PIPEDREAM_WITH_RUNTIME)
-  find_package(LibTorch 2.11 REQUIRED)
+  include(WithCuda)
   # Only MPI's C interface is used; its C++ one was removed from the standard.
   set(MPI_CXX_SKIP_MPICXX ON)
   find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
   find_package(Threads REQUIRED)
   find_package(spdlog 1.10 REQUIRED)
+elseif(PIPEDREAM_WITH_CUDA AND NOT PIPEDREAM_WITH_CUDA STREQUAL "AUTO")
+  message(FATAL_ERROR "PIPEDREAM_WITH_CUDA=ON needs PIPEDREAM_WITH_RUNTIME=ON")
 endif()
 
 if(PIPEDREAM_BUILD_TESTS)

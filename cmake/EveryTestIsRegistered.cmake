@@ -4,8 +4,7 @@
 if(CMAKE_SCRIPT_MODE_FILE)
   file(STRINGS "${LIST}" registered)
   file(GLOB_RECURSE present RELATIVE "${TESTS}" "${TESTS}/*.cpp")
-  # These are compiled by the consumer projects that the package tests build.
-  list(FILTER present EXCLUDE REGEX "^package/")
+  list(FILTER present EXCLUDE REGEX "${ELSEWHERE}")
   list(REMOVE_ITEM present ${registered})
   if(present)
     list(JOIN present "\n  tests/" names)
@@ -40,8 +39,14 @@ if(PIPEDREAM_WITH_RUNTIME AND NOT PIPEDREAM_SANITIZE)
   pipedream_collect_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources)
   list(JOIN sources "\n" lines)
   file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" "${lines}\n")
+  # The consumer projects that the package tests build compile their own sources.
+  set(elsewhere "^package/")
+  if(NOT pipedream_with_cuda)
+    string(APPEND elsewhere "|^cuda/")
+  endif()
   add_test(NAME every_test_is_registered
            COMMAND "${CMAKE_COMMAND}" "-DTESTS=${CMAKE_CURRENT_SOURCE_DIR}"
-                   "-DLIST=${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" -P "${CMAKE_CURRENT_LIST_FILE}")
+                   "-DLIST=${CMAKE_CURRENT_BINARY_DIR}/registered_sources.txt" "-DELSEWHERE=${elsewhere}"
+                   -P "${CMAKE_CURRENT_LIST_FILE}")
   set_tests_properties(every_test_is_registered PROPERTIES TIMEOUT 10)
 endif()

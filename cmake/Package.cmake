@@ -1,5 +1,5 @@
-# The install rules: headers, libraries, the command, and the CMake package `pipedream` with the components planning and
-# runtime (see pipedreamConfig.cmake.in).
+# The install rules: headers, libraries, the command, and the CMake package `pipedream` with the components planning,
+# runtime and cuda (see pipedreamConfig.cmake.in).
 
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -23,6 +23,10 @@ if(PIPEDREAM_WITH_RUNTIME)
   pipedream_install_component(runtime pipedream_runtime)
   install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindLibTorch.cmake" DESTINATION "${pipedream_package_dir}")
   get_filename_component(LibTorch_FALLBACK "${LibTorch_LIBRARY_DIR}" DIRECTORY)
+endif()
+if(pipedream_with_cuda)
+  pipedream_install_component(cuda pipedream_cuda)
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindNCCL.cmake" DESTINATION "${pipedream_package_dir}")
 endif()
 
 configure_package_config_file(

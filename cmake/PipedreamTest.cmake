@@ -77,6 +77,8 @@ function(pipedream_add_test)
     target_sources(${arg_NAME} PRIVATE "${arg_MAIN}")
   endif()
   if("pipedream::pipedream" IN_LIST arg_LIBS)
+    # Where there is CUDA, each of them can be told to run on it.
+    target_link_libraries(${arg_NAME} PRIVATE $<TARGET_NAME_IF_EXISTS:pipedream::cuda>)
     pipedream_precompile_torch(${arg_NAME})
   endif()
 

@@ -1,0 +1,18 @@
+# Finds LibTorch, and decides whether pipedream::cuda is built: pipedream_with_cuda. AUTO takes what is there.
+
+set(pipedream_with_cuda OFF)
+if(NOT PIPEDREAM_WITH_CUDA)
+  find_package(LibTorch 2.11 REQUIRED)
+elseif(PIPEDREAM_WITH_CUDA STREQUAL "AUTO")
+  find_package(LibTorch 2.11 REQUIRED OPTIONAL_COMPONENTS cuda)
+  find_package(NCCL 2.18 QUIET)
+  if(LibTorch_cuda_FOUND AND NCCL_FOUND)
+    set(pipedream_with_cuda ON)
+  elseif(pipedream_is_top_level)
+    message(STATUS "Without pipedream::cuda: LibTorch's CUDA side or NCCL was not found")
+  endif()
+else()
+  find_package(LibTorch 2.11 REQUIRED COMPONENTS cuda)
+  find_package(NCCL 2.18 REQUIRED)
+  set(pipedream_with_cuda ON)
+endif()
