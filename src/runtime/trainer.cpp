@@ -59,7 +59,7 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
               {"optimizer", text_of(options_.optimizer)},
               {"seed", std::to_string(options_.seed)},
               {"threads per worker", std::to_string(options_.threads_per_worker)},
-              {"device type", c10::DeviceTypeName(options_.device.type())}};
+              {"device type", c10::DeviceTypeName(options_.device.type(), /*lower_case=*/true)}};
     });
     stream_ = detail::make_stream(options_.device);
     const detail::StreamScope scope(stream_);

@@ -62,30 +62,30 @@ std::vector<std::string> train_ends(const std::function<TrainerOptions(int rank)
 }  // namespace
 
 // Waits at the start and the end are as many for a long run.
-TEST_CASE("the host does not wait for the device in the steady state", "[.device]") {
+TEST_CASE("the host does not wait for the device in the steady state", "[device]") {
   for (const TestModel& model : {branch_model(kRows), classifier()}) {
     CHECK(host_waits(model, 30).size() == host_waits(model, 12).size());
   }
 }
 
-TEST_CASE("targets that count for nothing are seen on a device", "[.device]") {
+TEST_CASE("targets that count for nothing are seen on a device", "[device]") {
   const TestModel model = classifier();
   CHECK(check_in_threads({.model = model, .plan = even_plan(model.graph, Algorithm::pipedream, {1, 1})}) == "");
 }
 
-TEST_CASE("workers on devices of different kinds are told, both of them", "[.device]") {
+TEST_CASE("workers on devices of different kinds are told, both of them", "[device]") {
   const auto ends = train_ends([](int rank) {
     return TrainerOptions{.device = rank == 0 ? simulated_device() : torch::Device(torch::kCPU)};
   });
   for (const std::string& end : ends) CHECK_THAT(end, Contains("workers 0 and 1 differ in device type: mtia and cpu"));
 }
 
-TEST_CASE("a device that one worker lacks is named on all", "[.device]") {
+TEST_CASE("a device that one worker lacks is named on all", "[device]") {
   const auto ends = train_ends([](int rank) { return TrainerOptions{.device = simulated_device(rank * 7)}; });
   for (const std::string& end : ends) CHECK_THAT(end, Contains("worker 1: device mtia:7: there are 2 mtia device(s)"));
 }
 
-TEST_CASE("a device that runs out of memory ends every worker with its words", "[.device]") {
+TEST_CASE("a device that runs out of memory ends every worker with its words", "[device]") {
   // When its weights are made, and when it trains.
   for (const std::int64_t bytes : {64, 60'000}) {
     const ScopedMemoryLimit limit(1, bytes);

@@ -22,7 +22,7 @@ bool is_plan(const Plan& plan) {
 
 }  // namespace
 
-TEST_CASE("every algorithm runs over NCCL", "[.nccl]") {
+TEST_CASE("every algorithm runs over NCCL", "[nccl]") {
   const TestModel model = branch_model(26);
   for (const Algorithm algorithm : all_algorithms()) {
     int runs = 0;

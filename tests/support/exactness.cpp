@@ -100,6 +100,7 @@ std::string difference(const ExactnessCase& example, const std::vector<WorkerRun
 }
 
 std::string check_in_threads(const ExactnessCase& example) {
+  device_faults();  // those of a run that failed are not this one's
   const std::vector<WorkerRun> runs = run_workers(example);
   const std::string faults = device_faults();
   if (!faults.empty()) return fmt::format("{}: {}", describe(example), faults);

@@ -29,11 +29,12 @@ StreamMark NcclLane::queue(const StreamMark& ready, const WaitedFor& operation,
                            const std::function<void(NcclConnection&, const c10::Stream&)>& start) {
   const c10::StreamGuard guard(stream_);
   ready.precede_work_of(stream_.device());
+  watch_.begin(number_, operation);
   calls_.start_group();
   start(*connection_, stream_);
   calls_.end_group();
   StreamMark done(stream_);
-  watch_.add(number_, operation, done);
+  watch_.queued(number_, done);
   return done;
 }
 

@@ -35,13 +35,13 @@ NcclReduceGroup::~NcclReduceGroup() {
 void NcclReduceGroup::post(torch::Tensor buffer, double weight, std::vector<bool> present) {
   engine_.demand_use(lane_, ledger_.name());
   check_addend(buffer, present, members_.size(), ledger_.name());
-  if (buffer.device() != engine_.device) {
+  if (buffer.device() != engine_.device && buffer.numel() > 0) {
     throw ConfigError(fmt::format("{}: a buffer on {}; the group was opened for {}", ledger_.name(),
                                   buffer.device().str(), engine_.device.str()));
   }
   const std::int64_t index = ledger_.post();
   buffer = buffer.detach();
-  if (!present[static_cast<std::size_t>(place_)]) buffer.zero_();
+  if (!present[static_cast<std::size_t>(place_)]) buffer.zero_();  // it is added all the same
   host_->post(at::empty(buffer.sizes(), buffer.options().device(torch::kMeta)), weight, std::move(present));
   posted_.push_back({buffer, start(buffer, index)});
 }

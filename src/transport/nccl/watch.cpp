@@ -28,9 +28,14 @@ int Watch::add_lane(std::shared_ptr<NcclConnection> connection) {
   return static_cast<int>(lanes_.size()) - 1;
 }
 
-void Watch::add(int lane, const WaitedFor& operation, StreamMark done) {
+void Watch::begin(int lane, const WaitedFor& operation) {
   const std::lock_guard lock(mutex_);
-  lanes_[static_cast<std::size_t>(lane)].operations.push_back({operation, std::move(done), Clock::now()});
+  lanes_[static_cast<std::size_t>(lane)].operations.push_back({operation, Clock::now(), std::nullopt});
+}
+
+void Watch::queued(int lane, StreamMark done) {
+  const std::lock_guard lock(mutex_);
+  lanes_[static_cast<std::size_t>(lane)].operations.back().done = std::move(done);
 }
 
 void Watch::set_deadline(std::chrono::milliseconds deadline) {
@@ -78,7 +83,7 @@ bool Watch::drop_done() {
   const std::lock_guard lock(mutex_);
   bool any = false;
   for (Lane& lane : lanes_) {
-    while (!lane.operations.empty() && lane.operations.front().done.is_reached()) {
+    while (!lane.operations.empty() && lane.operations.front().is_done()) {
       lane.operations.pop_front();
       any = true;
     }
@@ -93,12 +98,12 @@ std::optional<std::string> Watch::own_failure(Clock::time_point last_progress) {
     if (auto failure = lane.connection->failure()) return failure;
     if (lane.operations.empty()) continue;
     const Operation& first = lane.operations.front();
-    if (oldest == nullptr || first.added < oldest->added) oldest = &first;
+    if (oldest == nullptr || first.begun < oldest->begun) oldest = &first;
   }
   const Clock::time_point now = Clock::now();
-  if (oldest == nullptr || now < std::max(oldest->added, last_progress) + deadline_) return std::nullopt;
+  if (oldest == nullptr || now < std::max(oldest->begun, last_progress) + deadline_) return std::nullopt;
   const WaitedFor what = oldest->what;
-  const Clock::duration waited = now - oldest->added;
+  const Clock::duration waited = now - oldest->begun;
   const std::chrono::milliseconds deadline = deadline_;
   lock.unlock();
   return deadline_text(host_.rank(), what, waited, deadline, host_.reports());

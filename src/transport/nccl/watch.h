@@ -27,9 +27,11 @@ class Watch {
   explicit Watch(HostCommunicator& host);
   ~Watch();
 
-  // Watches a connection's operations, which the device does in the order in which they are added.
+  // Watches a connection's operations, which the device does in the order in which they begin.
   int add_lane(std::shared_ptr<NcclConnection> connection);
-  void add(int lane, const WaitedFor& operation, StreamMark done);
+  // Before it is given to NCCL, which may take its time, and after.
+  void begin(int lane, const WaitedFor& operation);
+  void queued(int lane, StreamMark done);
 
   void set_deadline(std::chrono::milliseconds deadline);
   // Throws CommunicationError with the cause.
@@ -40,8 +42,9 @@ class Watch {
  private:
   struct Operation {
     WaitedFor what;
-    StreamMark done;
-    Clock::time_point added;
+    Clock::time_point begun;
+    std::optional<StreamMark> done;  // once it is queued
+    bool is_done() const { return done && done->is_reached(); }
   };
   struct Lane {
     std::shared_ptr<NcclConnection> connection;
