@@ -11,8 +11,8 @@ namespace pipedream::bench {
 
 namespace {
 
-// The steady state. A device's work is not done when the host's actions are: there it is what twice as many microbatches
-// take longer.
+// The steady state. A device's work is not done when the host's actions are: there it is what twice as many
+// microbatches take longer.
 double steady_microbatch_us(Trainer& trainer, const Workload& work, TrainOptions options) {
   const double seconds = trainer.train(*work.data, options).seconds;
   if (work.device.is_cpu()) return summarize(trainer.timeline(), work.plan).microbatch_us;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <map>
@@ -10,23 +9,18 @@
 #include "app/agree.h"
 #include "pipedream/error.h"
 #include "pipedream/nccl_communicator.h"
+#include "runtime/device_facts.h"
 #include "transport/device.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 // Why NCCL cannot be used; empty where it can. NCCL takes each device for one worker only.
 std::string reason_against_nccl(Communicator& host, torch::Device device) {
   if (!has_nccl()) return "this program is not linked with pipedream::cuda";
   std::map<std::string, int> workers;
   int worker = 0;
-  for (const std::string& place : host.all_gather(fmt::format("{} of {}", device.str(), host_name()))) {
+  for (const std::string& place : host.all_gather(place_of(device))) {
     const auto [other, is_first] = workers.emplace(place, worker);
     if (!is_first) return fmt::format("workers {} and {} share {}", other->second, worker, place);
     ++worker;

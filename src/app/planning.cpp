@@ -41,7 +41,9 @@ Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset&
 Topology obtain_topology(Session& session, const Profile& profile) {
   if (profile.topology.workers() == session.comm.size()) return profile.topology;
   Topology topology = measure_topology(session.comm, session.options.device);
-  topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
+  if (topology.memory_bytes_per_worker == 0) {
+    topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
+  }
   return topology;
 }
 

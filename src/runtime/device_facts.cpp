@@ -43,8 +43,10 @@ std::int64_t memory_bytes(torch::Device device) {
 
 std::string device_name(torch::Device device) { return device.is_cpu() ? processor_name() : device.str(); }
 
+std::string place_of(torch::Device device) { return fmt::format("{} of {}", device.str(), machine_name()); }
+
 std::int64_t memory_bytes_per_worker(Communicator& comm, torch::Device device) {
-  const std::string place = fmt::format("{} {}", machine_name(), device.str());
+  const std::string place = place_of(device);
   const std::vector<std::string> places = comm.all_gather(place);
   const std::int64_t mine = memory_bytes(device) / std::count(places.begin(), places.end(), place);
   std::int64_t least = std::numeric_limits<std::int64_t>::max();

@@ -46,7 +46,8 @@ std::vector<std::string> train_ends(const std::function<TrainerOptions(int rank)
   try {
     run_in_threads(2, [&](Communicator& comm) {
       try {
-        Trainer trainer(model.graph, cut_plan(model.graph, Algorithm::pipedream, {2}, {1, 1}), comm, options(comm.rank()));
+        Trainer trainer(model.graph, cut_plan(model.graph, Algorithm::pipedream, {2}, {1, 1}), comm,
+                        options(comm.rank()));
         trainer.train(*model.data, {.steps = 4, .microbatch_size = 4});
       } catch (const std::exception& error) {
         ends[static_cast<std::size_t>(comm.rank())] = error.what();
@@ -74,9 +75,8 @@ TEST_CASE("targets that count for nothing are seen on a device", "[device]") {
 }
 
 TEST_CASE("workers on devices of different kinds are told, both of them", "[device]") {
-  const auto ends = train_ends([](int rank) {
-    return TrainerOptions{.device = rank == 0 ? simulated_device() : torch::Device(torch::kCPU)};
-  });
+  const auto ends = train_ends(
+      [](int rank) { return TrainerOptions{.device = rank == 0 ? simulated_device() : torch::Device(torch::kCPU)}; });
   for (const std::string& end : ends) CHECK_THAT(end, Contains("workers 0 and 1 differ in device type: mtia and cpu"));
 }
 

@@ -1,9 +1,10 @@
-// The order in which every algorithm's programs give their messages and sums to NCCL. Without a GPU: what NCCL would not
-// stand ends in a deadline, and a wrong or missing wait in a race or in other bits.
+// The order in which every algorithm's programs give their messages and sums to NCCL. Without a GPU: what NCCL would
+// not stand ends in a deadline, and a wrong or missing wait in a race or in other bits.
+#include "simulated/nccl.h"
+
 #include <catch2/catch.hpp>
 
 #include "pipedream/error.h"
-#include "simulated/nccl.h"
 #include "support/exactness.h"
 
 using namespace pipedream;
