@@ -7,6 +7,13 @@
 namespace pipedream::detail {
 
 void ScoreReader::add(Scores scores, const Tensors& values) {
+  if (values.front().is_cpu()) {
+    scores.loss = values.front().item<double>();
+    for (auto value = values.begin() + 1; value != values.end(); ++value) {
+      scores.metrics.push_back(value->item<double>());
+    }
+    return on_scores_(scores);
+  }
   Tensors exact;
   for (const torch::Tensor& value : values) exact.push_back(value.detach().to(torch::kDouble));
   const torch::Device device = exact.front().device();
