@@ -32,10 +32,11 @@ std::int64_t peak_of(const LayerProfile& layer) {
 
 }  // namespace
 
-std::int64_t memory_bytes(const StageFootprint& footprint, int warmup, int reduce_delay,
+std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
                           double optimizer_state_factor) {
-  const std::int64_t each = add(footprint.parameter_bytes, footprint.in_flight_bytes);
-  return add(fixed_bytes(footprint, reduce_delay, optimizer_state_factor), multiply(each, std::int64_t{warmup} + 1));
+  const std::int64_t held =
+      add(multiply(footprint.parameter_bytes, load.versions), multiply(footprint.in_flight_bytes, load.in_flight));
+  return add(fixed_bytes(footprint, reduce_delay, optimizer_state_factor), held);
 }
 
 int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,

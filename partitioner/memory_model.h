@@ -1,8 +1,8 @@
 // The memory of one worker of a stage, from the profile.
 //
-// A worker holds w + 1 weight versions, the gradient (a second one while a delayed reduction is pending), the
-// optimizer's state, the buffers, what w + 1 microbatches in flight keep for their backwards, and the greatest
-// transient allocation of one pass. Model inputs are not in a profile and not counted.
+// A worker holds its weight versions, the gradient (a second one while a delayed reduction is pending), the optimizer's
+// state, the buffers, what its microbatches in flight keep for their backwards, and the greatest transient allocation of
+// one pass. Model inputs are not in a profile and not counted.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/schedule.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
@@ -24,9 +25,10 @@ struct StageFootprint {
 };
 
 // Sums past 2^63 stay there.
-std::int64_t memory_bytes(const StageFootprint& footprint, int warmup, int reduce_delay, double optimizer_state_factor);
+std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
+                          double optimizer_state_factor);
 
-// The greatest depth whose memory_bytes is within the limit; -1: none.
+// The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
 int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
                     std::int64_t limit_bytes);
 

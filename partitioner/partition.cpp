@@ -27,7 +27,7 @@ void check(const PartitionOptions& options) {
   }
 }
 
-// Default depths; under pipedream replicas of one stage among several are at different phases, so that waiting for each
+// Default depths; without a flush replicas of one stage among several are at different phases, so that waiting for each
 // other's gradients costs throughput: their reduction may take one round longer. The replicas of an only stage run in
 // step and gain nothing from it.
 Plan make_plan(const Profile& profile, const PartitionOptions& options, const std::vector<FoundStage>& found) {
@@ -35,7 +35,8 @@ Plan make_plan(const Profile& profile, const PartitionOptions& options, const st
   plan.graph_hash = profile.graph_hash;
   plan.algorithm = options.algorithm;
   plan.microbatches_per_update = options.microbatches_per_update;
-  const bool pipelined = options.algorithm == Algorithm::pipedream && found.size() > 1;
+  const AlgorithmTraits traits = traits_of(options.algorithm);
+  const bool has_warmup = traits.has_warmup && found.size() > 1;
   std::vector<int> replicas;
   int worker = 0;
   for (const FoundStage& range : found) {
@@ -44,11 +45,11 @@ Plan make_plan(const Profile& profile, const PartitionOptions& options, const st
       stage.layers.push_back(profile.layers[static_cast<std::size_t>(l)].name);
     }
     for (int q = 0; q < range.replicas; ++q) stage.workers.push_back(worker++);
-    stage.reduce_delay = pipelined && range.replicas > 1 ? 1 : 0;
+    stage.reduce_delay = !traits.flushes && found.size() > 1 && range.replicas > 1 ? 1 : 0;
     replicas.push_back(range.replicas);
     plan.stages.push_back(std::move(stage));
   }
-  if (pipelined) {
+  if (has_warmup) {
     const std::vector<int> warmup = default_warmup(replicas);
     for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
   }
@@ -83,7 +84,9 @@ class Planner {
   Plan plan() const {
     const auto found = solve(limit_bytes_);
     if (!found) fail();
-    return predicted(*found);
+    Plan plan = predicted(*found);
+    demand_fit(plan);
+    return plan;
   }
 
  private:
@@ -95,6 +98,8 @@ class Planner {
         return detail::cheapest_sequence(costs_, footprints_, limit_bytes, factor, search);
       case Algorithm::data_parallel:
         return solve_data_parallel(limit_bytes);
+      case Algorithm::gpipe:
+      case Algorithm::flush_1f1b:
       case Algorithm::pipedream:
         break;
     }
@@ -104,7 +109,7 @@ class Planner {
 
   std::optional<std::vector<FoundStage>> solve_data_parallel(std::int64_t limit_bytes) const {
     const auto whole = footprints_.row(0).back();
-    const std::int64_t bytes = detail::memory_bytes(whole, 0, 0, options_.optimizer_state_factor);
+    const std::int64_t bytes = detail::memory_bytes(whole, {}, 0, options_.optimizer_state_factor);
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     return std::vector<FoundStage>{{0, costs_.layers(), topology_.workers()}};
   }
@@ -113,6 +118,17 @@ class Planner {
     Plan plan = make_plan(profile_, options_, found);
     predict(plan, profile_, topology_, options_.optimizer_state_factor);
     return plan;
+  }
+
+  // The search counts what pipedream holds, which is less than what gpipe keeps in flight.
+  void demand_fit(const Plan& plan) const {
+    for (const StagePlan& stage : plan.stages) {
+      if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
+      throw ConfigError(fmt::format(
+          "memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer of them need less",
+          detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
+          greatest_need(plan)));
+    }
   }
 
   [[noreturn]] void fail() const {
@@ -125,7 +141,7 @@ class Planner {
     const std::string limit = detail::format_bytes(limit_bytes_);
     for (int l = 0; l < costs_.layers(); ++l) {
       const std::int64_t bytes =
-          detail::memory_bytes(footprints_.row(l).front(), 0, 0, options_.optimizer_state_factor);
+          detail::memory_bytes(footprints_.row(l).front(), {}, 0, options_.optimizer_state_factor);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
                                       profile_.layers[static_cast<std::size_t>(l)].name, detail::format_bytes(bytes)));

@@ -81,7 +81,7 @@ void predict_stages(Plan& plan, const Profile& profile, const std::vector<detail
     const auto footprint = detail::stage_footprint(profile, ends, stage_of, static_cast<int>(s));
     stage.prediction.parameter_bytes = footprint.parameter_bytes;
     stage.prediction.memory_bytes =
-        detail::memory_bytes(footprint, stage.warmup, stage.reduce_delay, optimizer_state_factor);
+        detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)), stage.reduce_delay, optimizer_state_factor);
     stage.prediction.allreduce_us = links.allreduce_us(footprint.parameter_bytes, stage.replicas());
   }
   for (std::size_t l = 0; l < stage_of.size(); ++l) {
@@ -125,11 +125,30 @@ void predict_sequence(Plan& plan, const detail::LevelLinks& links, const std::ve
       links_us > compute_us ? "links, one microbatch at a time" : "compute, one microbatch at a time";
 }
 
+// The microbatches of an update pass through all stages, and the slowest decides how soon after each other; then the
+// gradients are reduced. Straight with S equal stages: (M + S - 1) / M of a stage's time for each microbatch.
+void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+  const std::int64_t update = microbatches_per_update(plan, 0);
+  double through_us = 0;
+  double reduce_us = 0;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const double compute_us = stage.prediction.forward_us + stage.prediction.backward_us;
+    const std::int64_t share = (update + stage.replicas() - 1) / stage.replicas();
+    raise(plan.prediction, static_cast<double>(share - 1) * compute_us, fmt::format("compute of stage {}", s));
+    through_us += compute_us;
+    if (s + 1 < plan.stages.size()) through_us += links.transfer_us(cuts[s].forward, cuts[s].backward);
+    reduce_us = std::max(reduce_us, stage.prediction.allreduce_us);
+  }
+  plan.prediction.microbatch_us =
+      (plan.prediction.microbatch_us + through_us + reduce_us) / static_cast<double>(update);
+}
+
 // An update of M microbatches: each replica computes its share of them while gradients are reduced.
 void predict_data_parallel(Plan& plan) {
   const StagePlan& stage = plan.stages.front();
   const std::int64_t replicas = stage.replicas();
-  const std::int64_t update = plan.microbatches_per_update > 0 ? plan.microbatches_per_update : replicas;
+  const std::int64_t update = microbatches_per_update(plan, 0);
   const std::int64_t share = (update + replicas - 1) / replicas;
   const double compute_us = static_cast<double>(share) * (stage.prediction.forward_us + stage.prediction.backward_us);
   const double reduce_us = stage.prediction.allreduce_us;
@@ -165,6 +184,10 @@ void predict(Plan& plan, const Profile& profile, const Topology& topology, doubl
   switch (plan.algorithm) {
     case Algorithm::pipedream:
       predict_pipeline(plan, links, cuts);
+      break;
+    case Algorithm::gpipe:
+    case Algorithm::flush_1f1b:
+      predict_flush(plan, links, cuts);
       break;
     case Algorithm::model_parallel:
       predict_sequence(plan, links, cuts);

@@ -37,9 +37,17 @@ struct Segment {
   std::int64_t microbatches = 0;
 };
 
-// Microbatches that one update of stage s covers under the plan's algorithm (r_s for pipedream, 1 for model_parallel,
-// M for data_parallel).
+// Microbatches that one update of stage s covers under the plan's algorithm: what the plan says, or by default 1 for
+// model_parallel, one for each worker for data_parallel, four for each worker for gpipe and flush_1f1b; for pipedream
+// always r_s.
 std::int64_t microbatches_per_update(const Plan& plan, int stage);
+
+// What a worker of the stage holds at most, in the steady state of a run that is long enough.
+struct StageLoad {
+  std::int64_t versions = 1;   // of the weights, the newest included
+  std::int64_t in_flight = 1;  // microbatches between their forward and their backward
+};
+StageLoad stage_load(const Plan& plan, int stage);
 
 // The compute actions of one worker, written out. The definition of the algorithm.
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker);

@@ -10,7 +10,12 @@
 namespace pipedream {
 namespace {
 
-constexpr std::array kAlgorithms = {Algorithm::model_parallel, Algorithm::data_parallel, Algorithm::pipedream};
+constexpr std::array kAlgorithms = {Algorithm::model_parallel, Algorithm::data_parallel, Algorithm::gpipe,
+                                    Algorithm::flush_1f1b, Algorithm::pipedream};
+
+[[noreturn]] void fail_unknown(Algorithm algorithm) {
+  throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));
+}
 
 }  // namespace
 
@@ -22,10 +27,29 @@ std::string_view to_string(Algorithm algorithm) {
       return "model-parallel";
     case Algorithm::data_parallel:
       return "data-parallel";
+    case Algorithm::gpipe:
+      return "gpipe";
+    case Algorithm::flush_1f1b:
+      return "1f1b-flush";
     case Algorithm::pipedream:
       return "pipedream";
   }
-  throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));
+  fail_unknown(algorithm);
+}
+
+AlgorithmTraits traits_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::model_parallel:
+      return {};
+    case Algorithm::data_parallel:
+    case Algorithm::gpipe:
+      return {.chooses_update = true};
+    case Algorithm::flush_1f1b:
+      return {.has_warmup = true, .chooses_update = true};
+    case Algorithm::pipedream:
+      return {.flushes = false, .has_warmup = true};
+  }
+  fail_unknown(algorithm);
 }
 
 Algorithm parse_algorithm(std::string_view name) {

@@ -56,7 +56,7 @@ void fill_missing_warmups(Plan& plan) {
   const StagePlan* next = nullptr;
   for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
     if (stage->warmup < 0) {
-      const bool in_flight = plan.algorithm == Algorithm::pipedream && next && stage->replicas() > 0;
+      const bool in_flight = traits_of(plan.algorithm).has_warmup && next && stage->replicas() > 0;
       stage->warmup = in_flight ? detail::default_stage_warmup(stage->replicas(), next->replicas(), next->warmup) : 0;
     }
     next = &*stage;

@@ -72,11 +72,11 @@ void check_depths_reach(const Plan& plan) {
 }
 
 void check_depths(const Plan& plan) {
-  const bool asynchronous = plan.algorithm == Algorithm::pipedream;
+  const AlgorithmTraits traits = traits_of(plan.algorithm);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
     if (stage.warmup < 0) fail("stages[{}].warmup: must not be negative, found {}", s, stage.warmup);
-    if (stage.warmup > 0 && !asynchronous) {
+    if (stage.warmup > 0 && !traits.has_warmup) {
       fail("stages[{}].warmup: must be 0 under {}, found {}", s, to_string(plan.algorithm), stage.warmup);
     }
     if (stage.warmup > 0 && s + 1 == plan.stages.size()) {
@@ -85,7 +85,7 @@ void check_depths(const Plan& plan) {
     if (stage.reduce_delay != 0 && stage.reduce_delay != 1) {
       fail("stages[{}].reduce_delay: must be 0 or 1, found {}", s, stage.reduce_delay);
     }
-    if (stage.reduce_delay == 1 && !asynchronous) {
+    if (stage.reduce_delay == 1 && traits.flushes) {
       fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
     }
     if (stage.reduce_delay == 1 && stage.replicas() == 1) {

@@ -37,7 +37,7 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
         group_ = group.get();
         return group;
       }()) {
-  const bool asynchronous = plan.algorithm == Algorithm::pipedream;
+  const bool asynchronous = !traits_of(plan.algorithm).flushes;
   replicas_ = plan.stages[static_cast<std::size_t>(stage)].replicas();
   replica_scale_ = asynchronous && scales_by_replicas(options.optimizer)
                        ? static_cast<double>(replicas_) / plan.stages.front().replicas()

@@ -62,14 +62,24 @@ void forward_backward_pairs(Writer& out, const Share& share) {
   }
 }
 
-// Model parallelism (per_update = 1) and bulk-synchronous data parallelism: the own microbatches of an update one after
-// the other, then the update.
-void bulk_synchronous(Writer& out, const Share& share, std::int64_t per_update) {
+// The worker's microbatches of update u: rounds first to end of its share.
+struct Batch {
+  std::int64_t first, end;
+};
+Batch batch_of(const Share& share, std::int64_t u, std::int64_t per_update) {
+  return {share.first_from(u * per_update), std::min(share.first_from((u + 1) * per_update), share.count())};
+}
+
+// What flushes: of the own microbatches of an update `depth` forwards, then (forward, backward) pairs, then the
+// remaining backwards; then the update. Depth 0, one after the other: model parallelism and bulk-synchronous data
+// parallelism. As deep as the update: GPipe. In between: 1F1B.
+void flush(Writer& out, const Share& share, std::int64_t depth, std::int64_t per_update) {
   for (std::int64_t u = 0; u * per_update < share.microbatches; ++u) {
-    const std::int64_t end = std::min((u + 1) * per_update, share.microbatches);
-    for (std::int64_t i = share.first_from(u * per_update); share.microbatch(i) < end; ++i) {
-      out.forward(share.microbatch(i), u);
-      out.backward(share.microbatch(i), u);
+    const Batch batch = batch_of(share, u, per_update);
+    const std::int64_t lead = std::min(depth, batch.end - batch.first);
+    for (std::int64_t i = batch.first; i < batch.end + lead; ++i) {
+      if (i < batch.end) out.forward(share.microbatch(i), u);
+      if (i - lead >= batch.first) out.backward(share.microbatch(i - lead), u);
     }
     out.update(u, per_update);
   }
@@ -102,33 +112,67 @@ void one_forward_one_backward(Writer& out, const Share& share, const StagePlan& 
 }  // namespace
 
 std::int64_t microbatches_per_update(const Plan& plan, int stage) {
+  if (plan.microbatches_per_update > 0) return plan.microbatches_per_update;
   switch (plan.algorithm) {
     case Algorithm::model_parallel:
       return 1;
+    case Algorithm::gpipe:
+    case Algorithm::flush_1f1b:
+      return std::int64_t{4} * plan.workers();
     case Algorithm::data_parallel:
-      if (plan.microbatches_per_update > 0) {
-        return plan.microbatches_per_update;
-      }
-      break;
     case Algorithm::pipedream:
       break;
   }
   return detail::stage_plan(plan, stage).replicas();
 }
 
+StageLoad stage_load(const Plan& plan, int stage) {
+  const StagePlan& planned = detail::stage_plan(plan, stage);
+  const std::int64_t depth = planned.warmup + 1;
+  const std::int64_t batch = detail::ceil_div(microbatches_per_update(plan, stage), planned.replicas());
+  switch (plan.algorithm) {
+    case Algorithm::model_parallel:
+    case Algorithm::data_parallel:
+      break;
+    case Algorithm::gpipe:
+      return {.versions = 1, .in_flight = batch};
+    case Algorithm::flush_1f1b:
+      return {.versions = 1, .in_flight = std::min(depth, batch)};
+    case Algorithm::pipedream:
+      return {.versions = depth, .in_flight = depth};
+  }
+  return {};
+}
+
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
   const detail::Place place = detail::place_of(plan, worker);
+  const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
+  const std::int64_t per_update = microbatches_per_update(plan, place.stage);
   Writer out(place.stage, segment.microbatches);
   out.reserve(3 * share.count() + 1);
   if (segment.pass == Pass::forward_only) {
     forwards_only(out, share);
-  } else if (segment.pass == Pass::probe) {
+    return out.take();
+  }
+  if (segment.pass == Pass::probe) {
     forward_backward_pairs(out, share);
-  } else if (plan.algorithm == Algorithm::pipedream) {
-    one_forward_one_backward(out, share, detail::stage_plan(plan, place.stage));
-  } else {
-    bulk_synchronous(out, share, microbatches_per_update(plan, place.stage));
+    return out.take();
+  }
+  switch (plan.algorithm) {
+    case Algorithm::model_parallel:
+    case Algorithm::data_parallel:
+      flush(out, share, 0, per_update);
+      break;
+    case Algorithm::gpipe:
+      flush(out, share, per_update, per_update);
+      break;
+    case Algorithm::flush_1f1b:
+      flush(out, share, stage.warmup, per_update);
+      break;
+    case Algorithm::pipedream:
+      one_forward_one_backward(out, share, stage);
+      break;
   }
   return out.take();
 }

@@ -10,8 +10,8 @@ int channel_slots(const Plan& plan, int from_stage, int to_stage) {
   const StagePlan& earlier = detail::stage_plan(plan, std::min(from_stage, to_stage));
   const StagePlan& later = detail::stage_plan(plan, std::max(from_stage, to_stage));
   const std::int64_t cycle = std::lcm(std::int64_t{earlier.replicas()}, std::int64_t{later.replicas()});
-  std::int64_t lead = 0;  // in microbatches; the algorithms that flush have none
-  if (plan.algorithm == Algorithm::pipedream) {
+  std::int64_t lead = 0;  // in microbatches
+  if (traits_of(plan.algorithm).has_warmup) {
     const std::int64_t earlier_in_flight = (std::int64_t{earlier.warmup} + 1) * earlier.replicas();
     const std::int64_t later_in_flight = (std::int64_t{later.warmup} + 1) * later.replicas();
     lead = std::max(std::int64_t{0}, earlier_in_flight - later_in_flight);

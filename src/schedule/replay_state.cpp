@@ -26,11 +26,12 @@ StageRule make_rule(const Plan& plan, int stage, const Segment& segment) {
   }
   rule.per_update = microbatches_per_update(plan, stage);
   rule.updates = ceil_div(segment.microbatches, rule.per_update);
+  const StageLoad load = stage_load(plan, stage);
+  rule.most_versions = load.versions;
+  rule.most_in_flight = load.in_flight;
   if (plan.algorithm == Algorithm::pipedream) {
     rule.versions_by_round = true;
     rule.lag = planned.warmup + planned.reduce_delay;
-    rule.most_versions = planned.warmup + 1;
-    rule.most_in_flight = planned.warmup + 1;
     rule.most_reductions = planned.reduce_delay + 1;
   }
   return rule;

@@ -1,4 +1,4 @@
-// Model and data parallelism against the oracle, and the rule that the plan does not change the numbers: bit for bit.
+// What flushes against the oracle, and the rule that the plan does not change the numbers: bit for bit.
 #include <catch2/catch.hpp>
 
 #include "support/compare.h"
@@ -18,15 +18,17 @@ Plan single(const LayerGraph& graph, Algorithm algorithm, int workers, std::int6
 }
 
 // All cuts of a model into at most so many stages.
-void check_all_cuts(const TestModel& model, int most_stages) {
-  ExactnessCase alone{.model = model, .plan = single(model.graph, Algorithm::model_parallel, 1)};
+void check_all_cuts(const TestModel& model, int most_stages, Algorithm algorithm = Algorithm::model_parallel) {
+  ExactnessCase alone{.model = model, .plan = single(model.graph, algorithm, 1)};
+  if (traits_of(algorithm).chooses_update) alone.plan.microbatches_per_update = 3;
   alone.segments = {4};
   const std::vector<WorkerRun> reference = run_workers(alone);
   REQUIRE(difference(alone, reference, replay(alone)) == "");
   for (int cuts = 1; cuts < most_stages; ++cuts) {
     for (const auto& cut : all_cuts(model.graph.layer_names().size(), cuts)) {
       ExactnessCase example = alone;
-      example.plan = cut_plan(model.graph, Algorithm::model_parallel, cut, std::vector<int>(cut.size() + 1, 1));
+      example.plan = cut_plan(model.graph, algorithm, cut, std::vector<int>(cut.size() + 1, 1));
+      example.plan.microbatches_per_update = alone.plan.microbatches_per_update;
       for (const WorkerRun& run : run_workers(example)) {
         INFO(describe(example));
         REQUIRE(difference(run.losses, reference.front().losses) == "");
@@ -76,6 +78,46 @@ TEST_CASE("data parallelism under Adam", "[synchronous]") {
   }
 }
 
+TEST_CASE("pipelines that flush", "[synchronous]") {
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
+    for (const TestModel& model : model_families(kRows)) {
+      for (const std::vector<int>& replicas : {std::vector<int>{1, 1}, {1, 1, 1}, {2, 1}, {1, 2}}) {
+        // Less than the depth, even, the default; the segments cut an update short.
+        for (const std::int64_t per_update : {2, 3, 0}) {
+          ExactnessCase example{.model = model, .plan = even_plan(model.graph, algorithm, replicas)};
+          example.plan.microbatches_per_update = per_update;
+          example.segments = {13, 5};
+          example.optimizer = sgd({.learning_rate = 0.05, .momentum = 0.9});
+          CHECK(check_in_threads(example) == "");
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("pipelines that flush under Adam, with twice the depth", "[synchronous]") {
+  const TestModel model = conv_model(kRows);
+  ExactnessCase example{.model = model, .plan = even_plan(model.graph, Algorithm::flush_1f1b, {1, 1, 1, 1})};
+  for (StagePlan& stage : example.plan.stages) stage.warmup *= 2;
+  example.plan.microbatches_per_update = 8;
+  example.optimizer = adam({.learning_rate = 0.01});
+  example.segments = {24};
+  CHECK(check_in_threads(example) == "");
+}
+
+TEST_CASE("twins of pipelines that flush differ", "[synchronous][mutation]") {
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
+    const TestModel model = conv_model(kRows);
+    ExactnessCase example{.model = model, .plan = even_plan(model.graph, algorithm, {1, 1})};
+    example.plan.microbatches_per_update = 3;
+    const std::vector<WorkerRun> runs = run_workers(example);
+    CHECK(difference(example, runs, replay(example)) == "");
+    for (const Mutation mutation : {Mutation::older_version, Mutation::reversed_sums}) {
+      CHECK(difference(example, runs, replay(example, mutation)) != "");
+    }
+  }
+}
+
 TEST_CASE("one worker that accumulates is data parallelism without batch norm", "[synchronous]") {
   // Two addends commute, and no layer here keeps statistics: the number of workers must not show.
   const TestModel model = skip_model(24);
@@ -91,6 +133,13 @@ TEST_CASE("no cut of the conv model changes a bit", "[cuts]") { check_all_cuts(c
 TEST_CASE("no cut of the LSTM model changes a bit", "[cuts]") { check_all_cuts(lstm_model(kRows), 3); }
 TEST_CASE("no cut of the branching model changes a bit", "[cuts]") { check_all_cuts(branch_model(kRows), 3); }
 TEST_CASE("no cut of the chain changes a bit", "[cuts]") { check_all_cuts(chain_model(kRows), 3); }
+
+TEST_CASE("no cut changes a bit where microbatches overlap and flush", "[cuts]") {
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
+    check_all_cuts(conv_model(kRows), 3, algorithm);
+    check_all_cuts(branch_model(kRows), 2, algorithm);
+  }
+}
 
 TEST_CASE("no cut of random models changes a bit", "[cuts][random]") {
   for (std::uint64_t seed = 200; seed < 206; ++seed) check_all_cuts(random_model(seed, kRows), 2);

@@ -150,7 +150,7 @@ TEST_CASE("a plan that does not fit the profile or the topology is refused") {
 TEST_CASE("memory sums stay below 2^63") {
   detail::StageFootprint footprint;
   footprint.parameter_bytes = std::int64_t{1} << 61;
-  CHECK(detail::memory_bytes(footprint, 10, 0, 1) == std::numeric_limits<std::int64_t>::max());
+  CHECK(detail::memory_bytes(footprint, {11, 11}, 0, 1) == std::numeric_limits<std::int64_t>::max());
   CHECK(detail::greatest_warmup(footprint, 0, 0, std::int64_t{1} << 62) == 0);
   CHECK(detail::greatest_warmup(footprint, 1, 0, std::int64_t{1} << 62) == -1);
   footprint.parameter_bytes = 0;
@@ -162,8 +162,11 @@ TEST_CASE("greatest_warmup is where memory_bytes passes the limit") {
   for (const std::int64_t limit : {100, 256, 257, 258, 387, 388, 1000, 4000}) {
     for (const int delay : {0, 1}) {
       const int depth = detail::greatest_warmup(footprint, delay, 0.5, limit);
-      if (depth >= 0) CHECK(detail::memory_bytes(footprint, depth, delay, 0.5) <= limit);
-      CHECK(detail::memory_bytes(footprint, depth + 1, delay, 0.5) > limit);
+      const auto bytes = [&](int warmup) {
+        return detail::memory_bytes(footprint, {warmup + 1, warmup + 1}, delay, 0.5);
+      };
+      if (depth >= 0) CHECK(bytes(depth) <= limit);
+      CHECK(bytes(depth + 1) > limit);
     }
   }
 }

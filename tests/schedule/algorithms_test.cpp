@@ -59,6 +59,34 @@ TEST_CASE("data parallelism updates after every M microbatches, by default one a
   CHECK(computes(plan, 5, 1) == "F0.1@v0 B0.1@v0 U0.0x3@v1 F0.3@v1 B0.3@v1 U0.3x2@v2");
 }
 
+TEST_CASE("GPipe passes all of an update forward, then all backward") {
+  Plan plan = make_plan(Algorithm::gpipe, {1, 2});
+  plan.microbatches_per_update = 3;
+  CHECK(computes(plan, 5, 0) ==
+        "F0.0@v0 F0.1@v0 F0.2@v0 B0.0@v0 B0.1@v0 B0.2@v0 U0.0x3@v1 F0.3@v1 F0.4@v1 B0.3@v1 B0.4@v1 U0.3x2@v2");
+  CHECK(computes(plan, 5, 1) == "F1.0@v0 F1.2@v0 B1.0@v0 B1.2@v0 U1.0x3@v1 F1.4@v1 B1.4@v1 U1.3x2@v2");
+  CHECK(computes(plan, 5, 2) == "F1.1@v0 B1.1@v0 U1.0x3@v1 F1.3@v1 B1.3@v1 U1.3x2@v2");
+}
+
+TEST_CASE("1F1B with a flush alternates as soon as its depth is reached") {
+  Plan plan = make_plan(Algorithm::flush_1f1b, {1, 1}, {1, 0});
+  plan.microbatches_per_update = 3;
+  CHECK(computes(plan, 4, 0) ==
+        "F0.0@v0 F0.1@v0 B0.0@v0 F0.2@v0 B0.1@v0 B0.2@v0 U0.0x3@v1 F0.3@v1 B0.3@v1 U0.3@v2");
+  CHECK(computes(plan, 4, 1) ==
+        "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0 F1.2@v0 B1.2@v0 U1.0x3@v1 F1.3@v1 B1.3@v1 U1.3@v2");
+}
+
+TEST_CASE("an update of the flushing pipelines has four microbatches a worker unless the plan says otherwise") {
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
+    Plan plan = make_plan(algorithm, {2, 1});
+    CHECK(microbatches_per_update(plan, 0) == 12);
+    CHECK(microbatches_per_update(plan, 1) == 12);
+    plan.microbatches_per_update = 5;
+    CHECK(microbatches_per_update(plan, 1) == 5);
+  }
+}
+
 TEST_CASE("passes without updates stay at version 0") {
   const Plan plan = make_plan(Algorithm::pipedream, {2, 1}, {1, 0}, {1, 0});
   CHECK(computes(plan, 4, 0, Pass::forward_only) == "F0.0@v0 F0.2@v0");
@@ -90,9 +118,10 @@ TEST_CASE("every worker names the versions of the table") {
         if (plan.algorithm == Algorithm::pipedream) {
           CHECK(action.version == std::max<std::int64_t>(0, k / r - stage.warmup - stage.reduce_delay));
         } else {
-          const std::int64_t m = plan.algorithm == Algorithm::model_parallel ? 1
-                                 : plan.microbatches_per_update > 0          ? plan.microbatches_per_update
-                                                                             : r;
+          const std::int64_t m = plan.algorithm == Algorithm::model_parallel  ? 1
+                                 : plan.microbatches_per_update > 0           ? plan.microbatches_per_update
+                                 : plan.algorithm == Algorithm::data_parallel ? r
+                                                                              : std::int64_t{4} * plan.workers();
           CHECK(action.version == k / m);
         }
       }

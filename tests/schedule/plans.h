@@ -74,6 +74,8 @@ inline RandomCase random_case(std::mt19937& generator) {
   const int kind = draw(0, 9);
   const Algorithm algorithm = kind == 0   ? Algorithm::model_parallel
                               : kind == 1 ? Algorithm::data_parallel
+                              : kind == 2 ? Algorithm::gpipe
+                              : kind <= 4 ? Algorithm::flush_1f1b
                                           : Algorithm::pipedream;
   std::vector<int> replicas(static_cast<std::size_t>(algorithm == Algorithm::data_parallel ? 1 : draw(1, 5)), 1);
   std::vector<int> delay(replicas.size(), 0);
@@ -94,12 +96,12 @@ inline RandomCase random_case(std::mt19937& generator) {
       delay[s] = draw(0, 1);
     }
   }
-  if (algorithm != Algorithm::pipedream) {
+  if (!traits_of(algorithm).has_warmup) {
     warmup.assign(replicas.size(), 0);
   }
   RandomCase result{make_plan(algorithm, replicas, warmup, delay), {}};
-  if (algorithm == Algorithm::data_parallel) {
-    result.plan.microbatches_per_update = draw(0, 7);
+  if (traits_of(algorithm).chooses_update) {
+    result.plan.microbatches_per_update = draw(0, 9);
   }
   const int stages = static_cast<int>(replicas.size());
   for (int s = 0; s < stages; ++s) {

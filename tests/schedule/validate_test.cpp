@@ -73,10 +73,19 @@ TEST_CASE("versions and microbatches held are those of the algorithms' table") {
     const Segment segment{Pass::train, 400};
     const ValidationReport report = validate(make_program(c.plan, c.links, segment), c.plan, c.links, segment);
     for (const StagePlan& stage : c.plan.stages) {
-      const bool is_pipedream = c.plan.algorithm == Algorithm::pipedream;
-      for (const int worker : stage.workers) {
-        CHECK(report.peak_versions[static_cast<std::size_t>(worker)] == (is_pipedream ? stage.warmup + 1 : 1));
-        CHECK(report.peak_in_flight[static_cast<std::size_t>(worker)] == (is_pipedream ? stage.warmup + 1 : 1));
+      const int depth = stage.warmup + 1;
+      const std::int64_t update = c.plan.microbatches_per_update > 0 ? c.plan.microbatches_per_update
+                                                                     : std::int64_t{4} * c.plan.workers();
+      for (std::size_t q = 0; q < stage.workers.size(); ++q) {
+        const auto worker = static_cast<std::size_t>(stage.workers[q]);
+        // The most that fall to a worker of any update.
+        const auto share = static_cast<int>((update + stage.replicas() - 1) / stage.replicas());
+        const int in_flight = c.plan.algorithm == Algorithm::pipedream    ? depth
+                              : c.plan.algorithm == Algorithm::gpipe      ? share
+                              : c.plan.algorithm == Algorithm::flush_1f1b ? std::min(depth, share)
+                                                                          : 1;
+        CHECK(report.peak_versions[worker] == (c.plan.algorithm == Algorithm::pipedream ? depth : 1));
+        CHECK(report.peak_in_flight[worker] == in_flight);
       }
     }
   }

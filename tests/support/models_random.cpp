@@ -158,7 +158,7 @@ Plan cut_plan(const LayerGraph& graph, Algorithm algorithm, const std::vector<st
     stage.layers.assign(names.begin() + static_cast<std::ptrdiff_t>(first),
                         names.begin() + static_cast<std::ptrdiff_t>(end));
     for (int q = 0; q < replicas[s]; ++q) stage.workers.push_back(worker++);
-    stage.warmup = algorithm == Algorithm::pipedream ? warmup[s] : 0;
+    stage.warmup = traits_of(algorithm).has_warmup ? warmup[s] : 0;
   }
   return plan;
 }
