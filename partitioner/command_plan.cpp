@@ -39,7 +39,7 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
       ->excludes("--bandwidth")
       ->excludes("--latency");
   command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
-  command.add_option("--algorithm", algorithm_, "pipedream, model-parallel or data-parallel")->capture_default_str();
+  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())->capture_default_str();
   command.add_flag("--straight", straight_, "One worker a stage, no replicas");
   command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
   command.add_option("--microbatches-per-update", microbatches_per_update_,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace pipedream {
@@ -16,9 +17,9 @@ enum class Algorithm {
 
 // What sets the algorithms apart beside the order of their actions.
 struct AlgorithmTraits {
-  bool flushes = true;           // every microbatch sees the newest weights: an update waits for all that came before
-  bool has_warmup = false;       // stages have a depth, StagePlan::warmup
-  bool chooses_update = false;   // Plan::microbatches_per_update is a choice
+  bool flushes = true;          // every microbatch sees the newest weights: an update waits for all that came before
+  bool has_warmup = false;      // stages have a depth, StagePlan::warmup
+  bool chooses_update = false;  // Plan::microbatches_per_update is a choice
 };
 AlgorithmTraits traits_of(Algorithm algorithm);
 
@@ -27,6 +28,9 @@ std::span<const Algorithm> all_algorithms();
 
 // "model-parallel", "data-parallel", "gpipe", "1f1b-flush", "pipedream".
 std::string_view to_string(Algorithm algorithm);
+
+// All names, with commas between them.
+std::string algorithm_names();
 
 // Throws ConfigError that lists the known names.
 Algorithm parse_algorithm(std::string_view name);

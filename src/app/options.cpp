@@ -42,12 +42,6 @@ const std::map<std::string, DeviceTransport>& device_transports() {
   return transports;
 }
 
-std::string algorithm_names() {
-  std::vector<std::string_view> names;
-  for (const Algorithm algorithm : all_algorithms()) names.push_back(to_string(algorithm));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
 void add_common(CLI::App& command, RawOptions& raw) {
   Options& options = raw.options;
   command.add_option("--workers", options.workers, "Workers: threads, or under mpirun the number of ranks")
@@ -91,8 +85,9 @@ void add_planning(CLI::App& command, RawOptions& raw) {
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
   command
-      .add_option("--microbatches-per-update", options.microbatches_per_update,
-                  "Microbatches in one update, for data-parallel; one for each worker unless told")
+      .add_option(
+          "--microbatches-per-update", options.microbatches_per_update,
+          "Microbatches in one update: of data-parallel one for each worker unless told, of gpipe and 1f1b-flush four")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount));
 }
 

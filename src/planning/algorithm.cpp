@@ -52,13 +52,19 @@ AlgorithmTraits traits_of(Algorithm algorithm) {
   fail_unknown(algorithm);
 }
 
+std::string algorithm_names() {
+  std::string names;
+  for (const Algorithm algorithm : kAlgorithms) {
+    names += (names.empty() ? "" : ", ") + std::string(to_string(algorithm));
+  }
+  return names;
+}
+
 Algorithm parse_algorithm(std::string_view name) {
-  std::string known;
   for (const Algorithm algorithm : kAlgorithms) {
     if (to_string(algorithm) == name) return algorithm;
-    known += (known.empty() ? "" : ", ") + std::string(to_string(algorithm));
   }
-  throw ConfigError(fmt::format("unknown algorithm \"{}\" (known: {})", name, known));
+  throw ConfigError(fmt::format("unknown algorithm \"{}\" (known: {})", name, algorithm_names()));
 }
 
 }  // namespace pipedream

@@ -95,6 +95,10 @@ TEST_CASE_METHOD(Fixture, "the options reach the planner") {
   CHECK(planned({"--workers", "3", "--straight"}).stages.size() == 3);
   CHECK(planned({"--algorithm", "data-parallel"}).algorithm == Algorithm::data_parallel);
   CHECK(planned({"--algorithm", "data-parallel", "--microbatches-per-update", "8"}).microbatches_per_update == 8);
+  const Plan flush = planned({"--algorithm", "1f1b-flush", "--microbatches-per-update", "8"});
+  CHECK(flush.algorithm == Algorithm::flush_1f1b);
+  CHECK(flush.microbatches_per_update == 8);
+  CHECK(planned({"--algorithm", "gpipe"}).stages.front().warmup == 0);
   CHECK(planned({"--algorithm", "model-parallel"}).workers() == 1);
   CHECK(planned({"--algorithm", "model-parallel", "--use-all-workers"}).workers() == 2);
   const Plan fast = planned({"--straight", "--bandwidth", "1GB/s"});

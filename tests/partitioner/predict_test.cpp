@@ -62,6 +62,23 @@ TEST_CASE("memory of a stage, term by term") {
   CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (2 + 1 + 2) + 7 + 2 * (20 + 20 + 20) + 500);
 }
 
+TEST_CASE("a flush costs the time of filling and draining once an update") {
+  const Profile profile = chain_profile(4, 20);
+  Plan plan = two_stages();
+  plan.algorithm = Algorithm::flush_1f1b;
+  plan.microbatches_per_update = 8;
+  predict(plan, profile, uniform_topology(2, 1e15), 2);
+  CHECK(plan.prediction.microbatch_us == Approx((7 * 75 + 63 + 75) / 8.0));
+  CHECK(plan.prediction.bound_by == "compute of stage 1");
+  // One version, the gradient, two more for the optimizer; 2 microbatches in flight, under GPipe all 8.
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 2 * (20 + 20));
+  plan.algorithm = Algorithm::gpipe;
+  plan.stages[0].warmup = 0;
+  predict(plan, profile, uniform_topology(2, 1e15), 2);
+  CHECK(plan.prediction.microbatch_us == Approx((7 * 75 + 63 + 75) / 8.0));
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 8 * (20 + 20));
+}
+
 TEST_CASE("replicas: the reduction and its pending gradient") {
   const Profile profile = chain_profile(4, 20);
   Plan plan = two_stages(3);

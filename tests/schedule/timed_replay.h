@@ -34,6 +34,9 @@ class TimedReplay {
     }
   }
 
+  // When the last worker is done.
+  double end() const { return *std::max_element(clock_.begin(), clock_.end()); }
+
   // Time per microbatch over the middle half of the last stage's backwards.
   double microbatch_time() {
     std::sort(last_backwards_.begin(), last_backwards_.end());

@@ -1,0 +1,39 @@
+// The closed form of what a flush costs: S equal stages are done with M microbatches after M + S - 1 of a stage's times
+// for one (Huang et al., GPipe, NeurIPS'19, section 2.3).
+#include <catch2/catch.hpp>
+
+#include "timed_replay.h"
+
+namespace pipedream {
+namespace {
+
+using testing::RandomCase;
+using testing::TimedReplay;
+
+RandomCase straight(Algorithm algorithm, int stages, std::int64_t per_update) {
+  const std::vector<int> replicas(static_cast<std::size_t>(stages), 1);
+  const bool has_warmup = traits_of(algorithm).has_warmup;
+  RandomCase c{testing::make_plan(algorithm, replicas, has_warmup ? testing::least_warmup(replicas) : std::vector<int>()),
+               {}};
+  c.plan.microbatches_per_update = per_update;
+  c.links = testing::chain_links(c.plan);
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("pipelines that flush idle (S - 1) / (M + S - 1) of the time") {
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
+    for (const int stages : {1, 2, 4, 8}) {
+      for (const std::int64_t per_update : {1, 2, 4, 9, 32}) {
+        constexpr std::int64_t updates = 3;
+        const double end = TimedReplay(straight(algorithm, stages, per_update), updates * per_update, 0, 0).end();
+        const double bubble = 1 - static_cast<double>(updates * per_update) / end;
+        INFO(to_string(algorithm) << " " << stages << " stages, " << per_update << " an update");
+        CHECK(bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+      }
+    }
+  }
+}
+
+}  // namespace pipedream
