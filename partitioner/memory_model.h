@@ -1,8 +1,8 @@
 // The memory of one worker of a stage, from the profile.
 //
-// A worker holds its weight versions, the gradient (a second one while a delayed reduction is pending), the optimizer's
-// state, the buffers, what its microbatches in flight keep for their backwards, and the greatest transient allocation of
-// one pass. Model inputs are not in a profile and not counted.
+// A worker holds its weight versions, the gradient (a second one while a delayed reduction is pending), the
+// optimizer's state, the buffers, what its microbatches in flight keep for their backwards, and the greatest transient
+// allocation of one pass. Model inputs are not in a profile and not counted.
 #pragma once
 
 #include <cstdint>
