@@ -124,10 +124,11 @@ class Planner {
   void demand_fit(const Plan& plan) const {
     for (const StagePlan& stage : plan.stages) {
       if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
-      throw ConfigError(fmt::format(
-          "memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer of them need less",
-          detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
-          greatest_need(plan)));
+      throw ConfigError(
+          fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer "
+                      "of them need less",
+                      detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
+                      greatest_need(plan)));
     }
   }
 

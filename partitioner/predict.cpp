@@ -80,8 +80,8 @@ void predict_stages(Plan& plan, const Profile& profile, const std::vector<detail
     StagePlan& stage = plan.stages[s];
     const auto footprint = detail::stage_footprint(profile, ends, stage_of, static_cast<int>(s));
     stage.prediction.parameter_bytes = footprint.parameter_bytes;
-    stage.prediction.memory_bytes =
-        detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)), stage.reduce_delay, optimizer_state_factor);
+    stage.prediction.memory_bytes = detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)),
+                                                         stage.reduce_delay, optimizer_state_factor);
     stage.prediction.allreduce_us = links.allreduce_us(footprint.parameter_bytes, stage.replicas());
   }
   for (std::size_t l = 0; l < stage_of.size(); ++l) {

@@ -71,10 +71,8 @@ TEST_CASE("GPipe passes all of an update forward, then all backward") {
 TEST_CASE("1F1B with a flush alternates as soon as its depth is reached") {
   Plan plan = make_plan(Algorithm::flush_1f1b, {1, 1}, {1, 0});
   plan.microbatches_per_update = 3;
-  CHECK(computes(plan, 4, 0) ==
-        "F0.0@v0 F0.1@v0 B0.0@v0 F0.2@v0 B0.1@v0 B0.2@v0 U0.0x3@v1 F0.3@v1 B0.3@v1 U0.3@v2");
-  CHECK(computes(plan, 4, 1) ==
-        "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0 F1.2@v0 B1.2@v0 U1.0x3@v1 F1.3@v1 B1.3@v1 U1.3@v2");
+  CHECK(computes(plan, 4, 0) == "F0.0@v0 F0.1@v0 B0.0@v0 F0.2@v0 B0.1@v0 B0.2@v0 U0.0x3@v1 F0.3@v1 B0.3@v1 U0.3@v2");
+  CHECK(computes(plan, 4, 1) == "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0 F1.2@v0 B1.2@v0 U1.0x3@v1 F1.3@v1 B1.3@v1 U1.3@v2");
 }
 
 TEST_CASE("an update of the flushing pipelines has four microbatches a worker unless the plan says otherwise") {

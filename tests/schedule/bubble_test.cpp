@@ -13,8 +13,8 @@ using testing::TimedReplay;
 RandomCase straight(Algorithm algorithm, int stages, std::int64_t per_update) {
   const std::vector<int> replicas(static_cast<std::size_t>(stages), 1);
   const bool has_warmup = traits_of(algorithm).has_warmup;
-  RandomCase c{testing::make_plan(algorithm, replicas, has_warmup ? testing::least_warmup(replicas) : std::vector<int>()),
-               {}};
+  RandomCase c{
+      testing::make_plan(algorithm, replicas, has_warmup ? testing::least_warmup(replicas) : std::vector<int>()), {}};
   c.plan.microbatches_per_update = per_update;
   c.links = testing::chain_links(c.plan);
   return c;

@@ -74,8 +74,8 @@ TEST_CASE("versions and microbatches held are those of the algorithms' table") {
     const ValidationReport report = validate(make_program(c.plan, c.links, segment), c.plan, c.links, segment);
     for (const StagePlan& stage : c.plan.stages) {
       const int depth = stage.warmup + 1;
-      const std::int64_t update = c.plan.microbatches_per_update > 0 ? c.plan.microbatches_per_update
-                                                                     : std::int64_t{4} * c.plan.workers();
+      const std::int64_t update =
+          c.plan.microbatches_per_update > 0 ? c.plan.microbatches_per_update : std::int64_t{4} * c.plan.workers();
       for (std::size_t q = 0; q < stage.workers.size(); ++q) {
         const auto worker = static_cast<std::size_t>(stage.workers[q]);
         // The most that fall to a worker of any update.
