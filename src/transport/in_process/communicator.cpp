@@ -45,7 +45,7 @@ std::vector<std::string> InProcessCommunicator::all_gather(std::string_view byte
 }
 
 void InProcessCommunicator::progress() {
-  world_->throw_if_aborted();
+  world_->throw_if_aborted(rank_);
   for (Advancing* reduction : reductions_) reduction->advance();
 }
 
@@ -65,16 +65,14 @@ void InProcessCommunicator::abort(const std::string& cause) noexcept {
 HostCommunicator::News InProcessCommunicator::exchange_news(bool device_progressed) {
   if (device_progressed) world_->note_progress(rank_);
   News news{.failure = {}, .last_progress = world_->last_progress()};
-  if (const auto cause = world_->cause()) {
-    news.failure = cause->worker == rank_ ? cause->text : caused_by(cause->worker, cause->text);
-  }
+  if (const auto cause = world_->cause()) news.failure = cause->as_heard_by(rank_);
   return news;
 }
 
 bool InProcessCommunicator::spin_until(const std::function<bool()>& ready) {
   Spin spin;
   do {
-    world_->throw_if_aborted();
+    world_->throw_if_aborted(rank_);
     for (Advancing* reduction : reductions_) reduction->advance();
     if (ready()) return true;
   } while (spin.again());
@@ -86,14 +84,14 @@ void InProcessCommunicator::wait_until(const std::function<bool()>& ready, const
   const Clock::time_point start = Clock::now();
   while (true) {
     const std::uint64_t seen = world_->events(rank_);
-    world_->throw_if_aborted();
+    world_->throw_if_aborted(rank_);
     for (Advancing* reduction : reductions_) reduction->advance();
     if (ready()) return note_progress();
     const Clock::time_point now = Clock::now();
     const Clock::time_point end = std::max(start, world_->last_progress()) + deadline_;
     if (now >= end) {
       const std::string cause = deadline_text(rank_, waited_for, now - start, deadline_, world_->reports());
-      if (!world_->abort(rank_, cause)) world_->throw_if_aborted();
+      if (!world_->abort(rank_, cause)) world_->throw_if_aborted(rank_);
       throw CommunicationError(cause);
     }
     world_->sleep(rank_, seen, std::min<Clock::duration>(end - now, kLongestSleep));

@@ -81,9 +81,10 @@ std::optional<World::Cause> World::cause() const {
   return cause_;
 }
 
-void World::throw_cause() const {
-  const Cause first = cause().value();
-  throw CommunicationError(caused_by(first.worker, first.text));
+std::string World::Cause::as_heard_by(int listener) const {
+  return listener == worker ? text : caused_by(worker, text);
 }
+
+void World::throw_cause(int worker) const { throw CommunicationError(cause().value().as_heard_by(worker)); }
 
 }  // namespace pipedream::detail

@@ -59,14 +59,16 @@ class World {
 
   // Only the first call has an effect; returns whether this was it.
   bool abort(int worker, const std::string& cause);
-  // Throws CommunicationError if a worker has aborted.
-  void throw_if_aborted() const {
-    if (aborted_.load(std::memory_order_acquire)) throw_cause();
+  // Throws CommunicationError if a worker has aborted, as this worker is to hear it.
+  void throw_if_aborted(int worker) const {
+    if (aborted_.load(std::memory_order_acquire)) throw_cause(worker);
   }
   // After the first abort: who, and why.
   struct Cause {
     int worker;
     std::string text;
+    // Without the name of the worker that gave up where it is the one that hears.
+    std::string as_heard_by(int listener) const;
   };
   std::optional<Cause> cause() const;
 
@@ -85,7 +87,7 @@ class World {
     std::function<std::string()> status;
   };
   static std::size_t index(int worker) { return static_cast<std::size_t>(worker); }
-  [[noreturn]] void throw_cause() const;
+  [[noreturn]] void throw_cause(int worker) const;
 
   std::vector<Worker> workers_;
   std::atomic<bool> aborted_{false};

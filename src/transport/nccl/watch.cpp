@@ -48,9 +48,14 @@ void Watch::throw_if_failed() {
   if (failure_) throw CommunicationError(*failure_);
 }
 
-void Watch::abort(const std::string& cause) noexcept {
+void Watch::keep(const std::string& cause) {
   const std::lock_guard lock(mutex_);
   if (!failure_) failure_ = cause;
+}
+
+void Watch::abort(const std::string& cause) noexcept {
+  keep(cause);
+  const std::lock_guard lock(mutex_);
   for (const Lane& lane : lanes_) lane.connection->abort();
 }
 
@@ -63,6 +68,8 @@ void Watch::work(const std::stop_token& stop) {
       failure = error.what();
     }
     if (failure) {
+      // The worker's own words first, then the others, who need not wait for NCCL to end.
+      keep(*failure);
       host_.abort(*failure);
       abort(*failure);
       return;

@@ -51,6 +51,7 @@ class Watch {
     std::deque<Operation> operations;
   };
   void work(const std::stop_token& stop);
+  void keep(const std::string& cause);
   std::optional<std::string> look();
   bool drop_done();
   std::optional<std::string> own_failure(Clock::time_point last_progress);
