@@ -45,7 +45,7 @@ Plan make_plan(const Profile& profile, const PartitionOptions& options, const st
       stage.layers.push_back(profile.layers[static_cast<std::size_t>(l)].name);
     }
     for (int q = 0; q < range.replicas; ++q) stage.workers.push_back(worker++);
-    stage.reduce_delay = !traits.flushes && found.size() > 1 && range.replicas > 1 ? 1 : 0;
+    stage.reduce_delay = traits.delays_reduction && found.size() > 1 && range.replicas > 1 ? 1 : 0;
     replicas.push_back(range.replicas);
     plan.stages.push_back(std::move(stage));
   }
@@ -101,6 +101,8 @@ class Planner {
       case Algorithm::gpipe:
       case Algorithm::flush_1f1b:
       case Algorithm::pipedream:
+      case Algorithm::vertical_sync:
+      case Algorithm::two_bw:
         break;
     }
     const detail::MemoryLimit memory{footprints_, limit_bytes, factor};

@@ -183,6 +183,8 @@ void predict(Plan& plan, const Profile& profile, const Topology& topology, doubl
   predict_stages(plan, profile, ends, stage_of, links, optimizer_state_factor);
   switch (plan.algorithm) {
     case Algorithm::pipedream:
+    case Algorithm::vertical_sync:
+    case Algorithm::two_bw:
       predict_pipeline(plan, links, cuts);
       break;
     case Algorithm::gpipe:

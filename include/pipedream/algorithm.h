@@ -13,20 +13,24 @@ enum class Algorithm {
   gpipe,           // all forwards of an update, then all backwards, flush (Huang et al., NeurIPS'19)
   flush_1f1b,      // 1F1B among the microbatches of an update, flush (DAPPLE, Fan et al., PPoPP'21; PipeDream-Flush)
   pipedream,       // 1F1B(-RR) without flush, weight stashing (Narayanan et al., SOSP'19, section 3.3)
+  vertical_sync,   // the same with the first stage's delay at all stages (there, vertical sync)
+  two_bw,          // 1F1B without flush, two versions, updates of many microbatches (PipeDream-2BW, ICML'21)
 };
 
 // What sets the algorithms apart beside the order of their actions.
 struct AlgorithmTraits {
-  bool flushes = true;          // every microbatch sees the newest weights: an update waits for all that came before
-  bool has_warmup = false;      // stages have a depth, StagePlan::warmup
-  bool chooses_update = false;  // Plan::microbatches_per_update is a choice
+  bool flushes = true;            // every microbatch sees the newest weights: an update waits for all that came before
+  bool has_warmup = false;        // stages have a depth, StagePlan::warmup
+  bool chooses_update = false;    // Plan::microbatches_per_update is a choice
+  bool delays_reduction = false;  // StagePlan::reduce_delay is a choice
 };
 AlgorithmTraits traits_of(Algorithm algorithm);
 
 // All algorithms, in the order of the enumeration.
 std::span<const Algorithm> all_algorithms();
 
-// "model-parallel", "data-parallel", "gpipe", "1f1b-flush", "pipedream".
+// "model-parallel", "data-parallel", "gpipe", "1f1b-flush", "pipedream", "pipedream-vertical-sync",
+// "pipedream-2bw".
 std::string_view to_string(Algorithm algorithm);
 
 // All names, with commas between them.

@@ -11,7 +11,8 @@ namespace pipedream {
 namespace {
 
 constexpr std::array kAlgorithms = {Algorithm::model_parallel, Algorithm::data_parallel, Algorithm::gpipe,
-                                    Algorithm::flush_1f1b, Algorithm::pipedream};
+                                    Algorithm::flush_1f1b,     Algorithm::pipedream,     Algorithm::vertical_sync,
+                                    Algorithm::two_bw};
 
 [[noreturn]] void fail_unknown(Algorithm algorithm) {
   throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));
@@ -33,6 +34,10 @@ std::string_view to_string(Algorithm algorithm) {
       return "1f1b-flush";
     case Algorithm::pipedream:
       return "pipedream";
+    case Algorithm::vertical_sync:
+      return "pipedream-vertical-sync";
+    case Algorithm::two_bw:
+      return "pipedream-2bw";
   }
   fail_unknown(algorithm);
 }
@@ -47,7 +52,10 @@ AlgorithmTraits traits_of(Algorithm algorithm) {
     case Algorithm::flush_1f1b:
       return {.has_warmup = true, .chooses_update = true};
     case Algorithm::pipedream:
-      return {.flushes = false, .has_warmup = true};
+    case Algorithm::vertical_sync:
+      return {.flushes = false, .has_warmup = true, .delays_reduction = true};
+    case Algorithm::two_bw:
+      return {.flushes = false, .has_warmup = true, .chooses_update = true};
   }
   fail_unknown(algorithm);
 }

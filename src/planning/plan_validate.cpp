@@ -85,7 +85,7 @@ void check_depths(const Plan& plan) {
     if (stage.reduce_delay != 0 && stage.reduce_delay != 1) {
       fail("stages[{}].reduce_delay: must be 0 or 1, found {}", s, stage.reduce_delay);
     }
-    if (stage.reduce_delay == 1 && traits.flushes) {
+    if (stage.reduce_delay == 1 && !traits.delays_reduction) {
       fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
     }
     if (stage.reduce_delay == 1 && stage.replicas() == 1) {
@@ -93,6 +93,22 @@ void check_depths(const Plan& plan) {
     }
   }
   check_depths_reach(plan);
+}
+
+// Each update waits for the one before the last, so what is in flight may not span more (PipeDream-2BW, section 3.1).
+void check_two_bw(const Plan& plan) {
+  const std::int64_t update = plan.microbatches_per_update;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    if (update % stage.replicas() != 0) {
+      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}", update, stage.replicas(), s);
+    }
+    const std::int64_t least = std::int64_t{stage.replicas()} * stage.warmup;
+    if (update < least) {
+      fail("microbatches_per_update: {} is less than {}, which stage {} (replicas {}, warmup {}) needs", update, least,
+           s, stage.replicas(), stage.warmup);
+    }
+  }
 }
 
 void check_algorithm(const Plan& plan) {
@@ -109,7 +125,8 @@ void check_algorithm(const Plan& plan) {
     }
     if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
   }
-  if (plan.algorithm == Algorithm::pipedream && update != 0) {
+  if (plan.algorithm == Algorithm::two_bw && update > 0) check_two_bw(plan);
+  if ((plan.algorithm == Algorithm::pipedream || plan.algorithm == Algorithm::vertical_sync) && update != 0) {
     fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
          name, update);
   }

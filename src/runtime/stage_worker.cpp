@@ -39,11 +39,12 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
       }()) {
   const bool asynchronous = !traits_of(plan.algorithm).flushes;
   replicas_ = plan.stages[static_cast<std::size_t>(stage)].replicas();
+  per_update_ = microbatches_per_update(plan, stage);
   replica_scale_ = asynchronous && scales_by_replicas(options.optimizer)
-                       ? static_cast<double>(replicas_) / plan.stages.front().replicas()
+                       ? static_cast<double>(per_update_) / static_cast<double>(microbatches_per_update(plan, 0))
                        : 1;
   scales_ragged_rounds_ = asynchronous;
-  one_gradient_an_update_ = microbatches_per_update(plan, stage) <= replicas_;
+  one_gradient_an_update_ = per_update_ <= replicas_;
   stage_.set_training(true);
 }
 
@@ -104,7 +105,7 @@ void StageWorker::reduce_post(const Action& action) {
 void StageWorker::reduce_wait(const Action&) { accumulator_.reduce_wait(); }
 
 double StageWorker::learning_rate_factor(const Action& action) const {
-  const double present = scales_ragged_rounds_ ? static_cast<double>(action.covers) / replicas_ : 1;
+  const double present = scales_ragged_rounds_ ? static_cast<double>(action.covers) / static_cast<double>(per_update_) : 1;
   return replica_scale_ * present;
 }
 

@@ -49,6 +49,7 @@ class StageWorker : public PassCompute {
   ReduceGroup* group_ = nullptr;  // owned by the accumulator
   GradientAccumulator accumulator_;
   int replicas_;
+  std::int64_t per_update_ = 1;  // microbatches
   double replica_scale_;  // r_s / r_0 where the learning rate follows it
   bool scales_ragged_rounds_;
   bool one_gradient_an_update_;

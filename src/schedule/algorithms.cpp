@@ -2,8 +2,10 @@
 //
 // Every function below writes the compute actions of one worker, as docs/algorithms.md states them.
 #include <algorithm>
+#include <numeric>
 
 #include "schedule/share.h"
+#include "schedule/version_table.h"
 
 namespace pipedream {
 namespace {
@@ -85,28 +87,49 @@ void flush(Writer& out, const Share& share, std::int64_t depth, std::int64_t per
   }
 }
 
-// PipeDream's 1F1B and 1F1B-RR: `warmup` forwards, (forward, backward) pairs, drain. Update u follows backward u, or
-// with reduce_delay 1 backward u + 1, so that it stands just before forward u + warmup + 1 + reduce_delay.
-void one_forward_one_backward(Writer& out, const Share& share, const StagePlan& stage) {
+// 1F1B and 1F1B-RR without a flush: `warmup` forwards, (forward, backward) pairs, drain. Update u follows the worker's
+// last backward that it covers, or the one `delay` backwards later.
+void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warmup, const detail::VersionTable& table,
+                              std::int64_t delay) {
   const std::int64_t count = share.count();
   std::int64_t updates = 0;
-  const auto version = [&](std::int64_t i) { return std::max(std::int64_t{0}, i - stage.warmup - stage.reduce_delay); };
-  for (std::int64_t i = 0; i < count + stage.warmup; ++i) {
+  const auto is_due = [&](std::int64_t backward) {
+    return updates * table.per_update < share.microbatches &&
+           backward >= share.first_from((updates + 1) * table.per_update) - 1 + delay;
+  };
+  for (std::int64_t i = 0; i < count + warmup; ++i) {
     if (i < count) {
-      out.forward(share.microbatch(i), version(i));
+      out.forward(share.microbatch(i), table.version(share.microbatch(i)));
     }
-    const std::int64_t j = i - stage.warmup;
+    const std::int64_t j = i - warmup;
     if (j >= 0 && j < count) {
-      out.backward(share.microbatch(j), version(j));
-      if (updates + stage.reduce_delay <= j) {
-        out.update(updates++, share.replicas);
-      }
+      out.backward(share.microbatch(j), table.version(share.microbatch(j)));
+      while (is_due(j)) out.update(updates++, table.per_update);
     }
   }
   // Delayed updates, and the last round of replicas that have no microbatch in it.
-  while (updates * share.replicas < share.microbatches) {
-    out.update(updates++, share.replicas);
+  while (updates * table.per_update < share.microbatches) {
+    out.update(updates++, table.per_update);
   }
+}
+
+// Backwards between the last that an update of 2BW covers and the update. Nobody uses its version before the next update
+// is complete, so a reduction has as long as the depth leaves, and ends before the next one begins.
+std::int64_t two_bw_delay(const StagePlan& stage, std::int64_t per_update) {
+  if (stage.replicas() == 1) return 0;
+  const std::int64_t rounds = per_update / stage.replicas();
+  return std::min(rounds - stage.warmup, rounds - 1);
+}
+
+// The least that the depths allow, in whole rounds of every stage.
+std::int64_t default_two_bw_update(const Plan& plan) {
+  std::int64_t rounds = 1;
+  std::int64_t in_flight = 1;
+  for (const StagePlan& stage : plan.stages) {
+    rounds = std::lcm(rounds, std::int64_t{stage.replicas()});
+    in_flight = std::max(in_flight, std::int64_t{stage.replicas()} * stage.warmup);
+  }
+  return detail::ceil_div(in_flight, rounds) * rounds;
 }
 
 }  // namespace
@@ -119,8 +142,11 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage) {
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
       return std::int64_t{4} * plan.workers();
+    case Algorithm::two_bw:
+      return default_two_bw_update(plan);
     case Algorithm::data_parallel:
     case Algorithm::pipedream:
+    case Algorithm::vertical_sync:
       break;
   }
   return detail::stage_plan(plan, stage).replicas();
@@ -140,15 +166,44 @@ StageLoad stage_load(const Plan& plan, int stage) {
       return {.versions = 1, .in_flight = std::min(depth, batch)};
     case Algorithm::pipedream:
       return {.versions = depth, .in_flight = depth};
+    case Algorithm::vertical_sync: {
+      // Where stages differ in replicas their rounds do not end together.
+      const StagePlan& first = plan.stages.front();
+      const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
+      return {.versions = first.warmup + (straight ? 1 : 2 + first.reduce_delay), .in_flight = depth};
+    }
+    case Algorithm::two_bw:
+      return {.versions = 2, .in_flight = depth};
   }
   return {};
+}
+
+detail::VersionTable detail::version_table(const Plan& plan, int stage) {
+  const std::int64_t per_update = microbatches_per_update(plan, stage);
+  const StagePlan& first = plan.stages.front();
+  const StagePlan& own = stage_plan(plan, stage);
+  switch (plan.algorithm) {
+    case Algorithm::model_parallel:
+    case Algorithm::data_parallel:
+    case Algorithm::gpipe:
+    case Algorithm::flush_1f1b:
+      break;
+    case Algorithm::pipedream:
+      return {per_update, per_update, own.warmup + own.reduce_delay};
+    case Algorithm::vertical_sync:
+      return {first.replicas(), per_update, first.warmup + first.reduce_delay};
+    case Algorithm::two_bw:
+      return {per_update, per_update, 1};
+  }
+  return {per_update, per_update, 0};
 }
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
   const detail::Place place = detail::place_of(plan, worker);
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
-  const std::int64_t per_update = microbatches_per_update(plan, place.stage);
+  const detail::VersionTable table = detail::version_table(plan, place.stage);
+  const std::int64_t per_update = table.per_update;
   Writer out(place.stage, segment.microbatches);
   out.reserve(3 * share.count() + 1);
   if (segment.pass == Pass::forward_only) {
@@ -171,7 +226,11 @@ std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, in
       flush(out, share, stage.warmup, per_update);
       break;
     case Algorithm::pipedream:
-      one_forward_one_backward(out, share, stage);
+    case Algorithm::vertical_sync:
+      one_forward_one_backward(out, share, stage.warmup, table, stage.reduce_delay);
+      break;
+    case Algorithm::two_bw:
+      one_forward_one_backward(out, share, stage.warmup, table, two_bw_delay(stage, per_update));
       break;
   }
   return out.take();

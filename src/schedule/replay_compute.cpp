@@ -156,8 +156,8 @@ void ActionReplay::check_update(const char* what, std::int64_t done) const {
   if (done >= stage_.updates) {
     fail("all {} updates have been done", stage_.updates);
   }
-  const std::int64_t first = done * stage_.per_update;
-  const std::int64_t covers = std::min(stage_.per_update, state_.segment.microbatches - first);
+  const std::int64_t first = done * stage_.table.per_update;
+  const std::int64_t covers = std::min(stage_.table.per_update, state_.segment.microbatches - first);
   if (action_.version != done + 1 || action_.microbatch != first || action_.covers != covers) {
     fail("the worker's next {} makes version {} of {} microbatch(es) from {} on", what, done + 1, covers, first);
   }

@@ -24,16 +24,12 @@ StageRule make_rule(const Plan& plan, int stage, const Segment& segment) {
   if (!rule.has_update) {
     return rule;
   }
-  rule.per_update = microbatches_per_update(plan, stage);
-  rule.updates = ceil_div(segment.microbatches, rule.per_update);
+  rule.table = version_table(plan, stage);
+  rule.updates = ceil_div(segment.microbatches, rule.table.per_update);
   const StageLoad load = stage_load(plan, stage);
   rule.most_versions = load.versions;
   rule.most_in_flight = load.in_flight;
-  if (plan.algorithm == Algorithm::pipedream) {
-    rule.versions_by_round = true;
-    rule.lag = planned.warmup + planned.reduce_delay;
-    rule.most_reductions = planned.reduce_delay + 1;
-  }
+  rule.most_reductions = planned.reduce_delay + 1;
   return rule;
 }
 
@@ -105,13 +101,7 @@ void add_ports(ReplayState& state, WorkerState& worker, const std::vector<std::v
 }  // namespace
 
 bool StageRule::is_named_from(const Share& share, std::int64_t i, std::int64_t wanted) const {
-  std::int64_t first = 0;
-  if (versions_by_round) {
-    first = wanted == 0 ? 0 : wanted + lag;
-  } else {
-    first = share.first_from(wanted * per_update);
-  }
-  first = std::max(first, i);
+  const std::int64_t first = std::max(share.first_from(table.first_microbatch(wanted)), i);
   return first < share.count() && version(share, first) == wanted;
 }
 
@@ -136,7 +126,7 @@ ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<
       worker.stage = static_cast<int>(s);
       worker.share = {stages[s].replicas, static_cast<std::int64_t>(q), segment.microbatches};
       worker.own = worker.share.count();
-      worker.kept.assign(static_cast<std::size_t>(stages[s].most_versions + stages[s].lag + 2), -1);
+      worker.kept.assign(static_cast<std::size_t>(2 * stages[s].most_versions + stages[s].table.lag + 2), -1);
       add_ports(*this, worker, by_stage);
     }
   }

@@ -11,6 +11,7 @@
 
 #include "pipedream/validate.h"
 #include "schedule/share.h"
+#include "schedule/version_table.h"
 
 namespace pipedream::detail {
 
@@ -19,9 +20,7 @@ struct StageRule {
   std::int64_t replicas = 1;
   bool has_backward = false;
   bool has_update = false;
-  bool versions_by_round = false;  // max(0, round - lag); else microbatch / per_update
-  std::int64_t per_update = 1;     // microbatches
-  std::int64_t lag = 0;            // rounds
+  VersionTable table;
   std::int64_t updates = 0;
   std::int64_t most_versions = 1;
   std::int64_t most_in_flight = 1;
@@ -32,10 +31,7 @@ struct StageRule {
   std::int64_t reduced = 0;  // reductions that all replicas have posted
 
   std::int64_t version(const Share& share, std::int64_t i) const {
-    if (!has_update) {
-      return 0;
-    }
-    return versions_by_round ? std::max(std::int64_t{0}, i - lag) : share.microbatch(i) / per_update;
+    return has_update ? table.version(share.microbatch(i)) : 0;
   }
   // Whether one of the worker's microbatches from the i-th on names a version.
   bool is_named_from(const Share& share, std::int64_t i, std::int64_t version) const;

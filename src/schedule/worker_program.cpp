@@ -9,6 +9,7 @@
 
 #include "schedule/lowering.h"
 #include "schedule/share.h"
+#include "schedule/version_table.h"
 
 namespace pipedream {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 std::int64_t period_microbatches(const Plan& plan, std::span<const StageLink> links, int stage) {
   std::int64_t period =
       std::lcm(microbatches_per_update(plan, stage), std::int64_t{detail::stage_plan(plan, stage).replicas()});
+  period = std::lcm(period, detail::version_table(plan, stage).step);
   for (const StageLink& link : links) {
     if (link.from == stage || link.to == stage) {
       period = std::lcm(period, std::int64_t{detail::stage_plan(plan, link.from).replicas()});
@@ -31,8 +33,11 @@ std::int64_t period_microbatches(const Plan& plan, std::span<const StageLink> li
 // at about the same microbatch and a replay settles soon.
 std::int64_t horizon_microbatches(const Plan& plan, std::span<const StageLink> links) {
   std::int64_t horizon = 0;
-  for (const StagePlan& stage : plan.stages) {
-    horizon = std::max(horizon, (2 * stage.warmup + stage.reduce_delay + std::int64_t{2}) * stage.replicas());
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const detail::VersionTable table = detail::version_table(plan, static_cast<int>(s));
+    horizon = std::max({horizon, (2 * stage.warmup + stage.reduce_delay + std::int64_t{2}) * stage.replicas(),
+                        (table.lag + 2) * table.step});
   }
   for (const StageLink& link : links) {
     const std::int64_t cycle = std::lcm(std::int64_t{detail::stage_plan(plan, link.from).replicas()},

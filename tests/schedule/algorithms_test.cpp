@@ -75,6 +75,23 @@ TEST_CASE("1F1B with a flush alternates as soon as its depth is reached") {
   CHECK(computes(plan, 4, 1) == "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0 F1.2@v0 B1.2@v0 U1.0x3@v1 F1.3@v1 B1.3@v1 U1.3@v2");
 }
 
+TEST_CASE("vertical sync gives every stage the delay of the first") {
+  const Plan plan = make_plan(Algorithm::vertical_sync, {1, 1}, {1, 0});
+  CHECK(computes(plan, 3, 0) == "F0.0@v0 F0.1@v0 B0.0@v0 U0.0@v1 F0.2@v1 B0.1@v0 U0.1@v2 B0.2@v1 U0.2@v3");
+  CHECK(computes(plan, 3, 1) == "F1.0@v0 B1.0@v0 U1.0@v1 F1.1@v0 B1.1@v0 U1.1@v2 F1.2@v1 B1.2@v1 U1.2@v3");
+}
+
+TEST_CASE("2BW updates after every m microbatches and is one update behind everywhere") {
+  Plan plan = make_plan(Algorithm::two_bw, {1, 1}, {1, 0});
+  plan.microbatches_per_update = 2;
+  CHECK(computes(plan, 5, 0) ==
+        "F0.0@v0 F0.1@v0 B0.0@v0 F0.2@v0 B0.1@v0 U0.0x2@v1 F0.3@v0 B0.2@v0 F0.4@v1 B0.3@v0 U0.2x2@v2 B0.4@v1 U0.4@v3");
+  CHECK(computes(plan, 5, 1) ==
+        "F1.0@v0 B1.0@v0 F1.1@v0 B1.1@v0 U1.0x2@v1 F1.2@v0 B1.2@v0 F1.3@v0 B1.3@v0 U1.2x2@v2 F1.4@v1 B1.4@v1 U1.4@v3");
+  plan = make_plan(Algorithm::two_bw, {3, 1, 2}, {2, 2, 0});
+  CHECK(microbatches_per_update(plan, 1) == 6);
+}
+
 TEST_CASE("an update of the flushing pipelines has four microbatches a worker unless the plan says otherwise") {
   for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
     Plan plan = make_plan(algorithm, {2, 1});
@@ -113,8 +130,16 @@ TEST_CASE("every worker names the versions of the table") {
         CHECK(stage.workers[static_cast<std::size_t>(k % r)] == worker);
         (action.kind == ActionKind::forward ? forwards : backwards)[{action.stage, k}] += 1;
         CHECK(action.version <= newest);
+        const StagePlan& first = plan.stages.front();
+        const std::int64_t r0 = first.replicas();
         if (plan.algorithm == Algorithm::pipedream) {
           CHECK(action.version == std::max<std::int64_t>(0, k / r - stage.warmup - stage.reduce_delay));
+        } else if (plan.algorithm == Algorithm::vertical_sync) {
+          // The updates of the same first microbatches at every stage.
+          const std::int64_t common = r0 * std::max<std::int64_t>(0, k / r0 - first.warmup - first.reduce_delay);
+          CHECK(action.version == common / r);
+        } else if (plan.algorithm == Algorithm::two_bw) {
+          CHECK(action.version == std::max<std::int64_t>(0, k / microbatches_per_update(plan, 0) - 1));
         } else {
           const std::int64_t m = plan.algorithm == Algorithm::model_parallel  ? 1
                                  : plan.microbatches_per_update > 0           ? plan.microbatches_per_update

@@ -24,14 +24,17 @@ std::vector<Case> cases() {
   add("1-2", make_plan(Algorithm::pipedream, {1, 2}, {2, 0}));
   add("model parallel", make_plan(Algorithm::model_parallel, {1, 1}));
   add("data parallel", make_plan(Algorithm::data_parallel, {2}));
-  const auto flush = [](Algorithm algorithm, const std::vector<int>& replicas, const std::vector<int>& warmup) {
+  const auto fours = [](Algorithm algorithm, const std::vector<int>& replicas, const std::vector<int>& warmup) {
     Plan plan = make_plan(algorithm, replicas, warmup);
     plan.microbatches_per_update = 4;
     return plan;
   };
-  add("gpipe", flush(Algorithm::gpipe, {1, 1}, {}));
-  add("1f1b-flush", flush(Algorithm::flush_1f1b, {1, 1, 1}, {2, 1, 0}));
-  add("1f1b-flush 2-1", flush(Algorithm::flush_1f1b, {2, 1}, {1, 0}));
+  add("gpipe", fours(Algorithm::gpipe, {1, 1}, {}));
+  add("1f1b-flush", fours(Algorithm::flush_1f1b, {1, 1, 1}, {2, 1, 0}));
+  add("vertical sync", make_plan(Algorithm::vertical_sync, {1, 1, 1}, {2, 1, 0}));
+  add("2bw", fours(Algorithm::two_bw, {1, 1, 1}, {2, 1, 0}));
+  add("2bw 2-1", fours(Algorithm::two_bw, {2, 1}, {1, 0}));
+  add("1f1b-flush 2-1", fours(Algorithm::flush_1f1b, {2, 1}, {1, 0}));
   result.push_back(result.front());
   result.back().name = "skip";
   result.back().links = {{0, 1, true}, {0, 2, false}, {1, 2, true}};

@@ -75,7 +75,9 @@ inline RandomCase random_case(std::mt19937& generator) {
   const Algorithm algorithm = kind == 0   ? Algorithm::model_parallel
                               : kind == 1 ? Algorithm::data_parallel
                               : kind == 2 ? Algorithm::gpipe
-                              : kind <= 4 ? Algorithm::flush_1f1b
+                              : kind == 3 ? Algorithm::flush_1f1b
+                              : kind == 4 ? Algorithm::vertical_sync
+                              : kind == 5 ? Algorithm::two_bw
                                           : Algorithm::pipedream;
   std::vector<int> replicas(static_cast<std::size_t>(algorithm == Algorithm::data_parallel ? 1 : draw(1, 5)), 1);
   std::vector<int> delay(replicas.size(), 0);
@@ -92,7 +94,7 @@ inline RandomCase random_case(std::mt19937& generator) {
     } else if (slack == 2 && s + 1 < replicas.size()) {
       warmup[s] = (replicas[s + 1] * (warmup[s + 1] + 1) + replicas[s] - 1) / replicas[s] + draw(0, 2);
     }
-    if (algorithm == Algorithm::pipedream && replicas[s] > 1) {
+    if (traits_of(algorithm).delays_reduction && replicas[s] > 1) {
       delay[s] = draw(0, 1);
     }
   }
@@ -100,7 +102,9 @@ inline RandomCase random_case(std::mt19937& generator) {
     warmup.assign(replicas.size(), 0);
   }
   RandomCase result{make_plan(algorithm, replicas, warmup, delay), {}};
-  if (traits_of(algorithm).chooses_update) {
+  if (algorithm == Algorithm::two_bw) {
+    result.plan.microbatches_per_update = microbatches_per_update(result.plan, 0) * draw(0, 3);
+  } else if (traits_of(algorithm).chooses_update) {
     result.plan.microbatches_per_update = draw(0, 9);
   }
   const int stages = static_cast<int>(replicas.size());
