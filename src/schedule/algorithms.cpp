@@ -93,9 +93,16 @@ void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warm
                               std::int64_t delay) {
   const std::int64_t count = share.count();
   std::int64_t updates = 0;
+  // The last own backward that an update covers.
+  const auto last_of = [&](std::int64_t u) {
+    return share.first_from(std::min((u + 1) * table.per_update, share.microbatches)) - 1;
+  };
+  // A short last update must not begin its reduction before a longer one has ended.
   const auto is_due = [&](std::int64_t backward) {
-    return updates * table.per_update < share.microbatches &&
-           backward >= share.first_from((updates + 1) * table.per_update) - 1 + delay;
+    if (updates * table.per_update >= share.microbatches) return false;
+    std::int64_t due = last_of(updates) + delay;
+    if (table.per_update > share.replicas) due = std::min(due, last_of(updates + 1) - 1);
+    return backward >= std::max(due, last_of(updates));
   };
   for (std::int64_t i = 0; i < count + warmup; ++i) {
     if (i < count) {
