@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -48,7 +49,20 @@ class Wait final : public QueuedWork {
 
 c10::Stream Queues::make_stream(int device) {
   static std::atomic<std::int64_t> next{kFirstQueue};
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(unused_.begin(), unused_.end(),
+                                  [&](const c10::Stream& stream) { return stream.device_index() == device; });
+  if (found != unused_.end()) {
+    const c10::Stream stream = *found;
+    unused_.erase(found);
+    return stream;
+  }
   return c10::Stream(c10::Stream::UNSAFE, device_at(device), next.fetch_add(1));
+}
+
+void Queues::give_back(const c10::Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  unused_.push_back(stream);
 }
 
 bool Queues::is_queue(const c10::Stream& stream) { return stream.id() >= kFirstQueue; }

@@ -36,7 +36,9 @@ class QueuedWork {
 
 class Queues {
  public:
+  // One that was given back, if there is one: clocks know every stream that has ever been.
   c10::Stream make_stream(int device);
+  void give_back(const c10::Stream& stream);
   static bool is_queue(const c10::Stream& stream);
 
   std::shared_ptr<Point> record(const c10::Stream& stream);
@@ -62,6 +64,7 @@ class Queues {
   std::mutex mutex_;
   std::condition_variable moved_;
   std::map<StreamKey, std::deque<std::unique_ptr<QueuedWork>>> queues_;  // those that are not empty
+  std::vector<c10::Stream> unused_;
 };
 
 }  // namespace pipedream::testing
