@@ -137,6 +137,4 @@ void fail_simulated_nccl(const std::string& text) {
   shared().failure = text;
 }
 
-std::int64_t simulated_nccl_operations() { return done_nccl_parts(); }
-
 }  // namespace pipedream::testing

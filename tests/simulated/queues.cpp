@@ -1,7 +1,5 @@
 #include "simulated/queues.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -23,7 +21,6 @@ class Record final : public QueuedWork {
     point_->reached = true;
     return {.done = true, .moved = true};
   }
-  std::string describe() const override { return "an event"; }
 
  private:
   c10::Stream stream_;
@@ -38,7 +35,6 @@ class Wait final : public QueuedWork {
     SimulatedState::instance().clocks.come_after(stream_, point_->clock);
     return {.done = true, .moved = true};
   }
-  std::string describe() const override { return "a wait for an event"; }
 
  private:
   c10::Stream stream_;
@@ -119,15 +115,6 @@ void Queues::advance() {
   }
   std::erase_if(queues_, [](const auto& entry) { return entry.second.empty(); });
   if (any) moved_.notify_all();
-}
-
-std::string Queues::describe() {
-  const std::lock_guard lock(mutex_);
-  std::string text;
-  for (const auto& [key, queue] : queues_) {
-    text += fmt::format("stream {}: {}, then {} more; ", key.second, queue.front()->describe(), queue.size() - 1);
-  }
-  return text;
 }
 
 }  // namespace pipedream::testing

@@ -31,7 +31,6 @@ class QueuedWork {
     bool moved;
   };
   virtual Outcome advance() = 0;
-  virtual std::string describe() const = 0;
 };
 
 class Queues {
@@ -55,8 +54,6 @@ class Queues {
     change();
     advance();
   }
-  // What is at the heads of the queues.
-  std::string describe();
 
  private:
   void advance();
