@@ -8,6 +8,7 @@
 #include "partitioner/search.h"
 #include "pipedream/error.h"
 #include "pipedream/partition.h"
+#include "schedule/share.h"
 
 namespace pipedream {
 namespace {
@@ -134,7 +135,7 @@ void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vecto
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
     const double compute_us = stage.prediction.forward_us + stage.prediction.backward_us;
-    const std::int64_t share = (update + stage.replicas() - 1) / stage.replicas();
+    const std::int64_t share = detail::ceil_div(update, stage.replicas());
     raise(plan.prediction, static_cast<double>(share - 1) * compute_us, fmt::format("compute of stage {}", s));
     through_us += compute_us;
     if (s + 1 < plan.stages.size()) through_us += links.transfer_us(cuts[s].forward, cuts[s].backward);
@@ -149,7 +150,7 @@ void predict_data_parallel(Plan& plan) {
   const StagePlan& stage = plan.stages.front();
   const std::int64_t replicas = stage.replicas();
   const std::int64_t update = microbatches_per_update(plan, 0);
-  const std::int64_t share = (update + replicas - 1) / replicas;
+  const std::int64_t share = detail::ceil_div(update, replicas);
   const double compute_us = static_cast<double>(share) * (stage.prediction.forward_us + stage.prediction.backward_us);
   const double reduce_us = stage.prediction.allreduce_us;
   plan.prediction.microbatch_us = std::max(compute_us, reduce_us) / static_cast<double>(update);

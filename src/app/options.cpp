@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <sstream>
 #include <vector>
 
@@ -25,6 +24,7 @@ constexpr std::int64_t kMaxCount = std::int64_t{1} << 48;
 struct RawOptions {
   Options options;
   std::string device = "cpu";
+  std::string transport = "auto";
   std::string algorithm;
   std::string optimizer;
   std::optional<double> learning_rate;
@@ -36,10 +36,14 @@ const std::vector<std::string>& log_levels() {
   return levels;
 }
 
-const std::map<std::string, DeviceTransport>& device_transports() {
-  static const std::map<std::string, DeviceTransport> transports{
-      {"auto", DeviceTransport::automatic}, {"nccl", DeviceTransport::nccl}, {"host", DeviceTransport::host}};
-  return transports;
+const std::vector<std::string>& transports() {
+  static const std::vector<std::string> names{"auto", "nccl", "host"};
+  return names;
+}
+
+DeviceTransport parse_transport(const std::string& name) {
+  if (name == "nccl") return DeviceTransport::nccl;
+  return name == "host" ? DeviceTransport::host : DeviceTransport::automatic;
 }
 
 void add_common(CLI::App& command, RawOptions& raw) {
@@ -52,10 +56,10 @@ void add_common(CLI::App& command, RawOptions& raw) {
   command.add_option("--device", raw.device, "Where the workers compute: cpu, cuda (one for each worker), or cuda:N")
       ->capture_default_str();
   command
-      .add_option("--transport", options.transport,
+      .add_option("--transport", raw.transport,
                   "What carries a device's tensors between processes: auto (NCCL where it can), nccl, or host")
-      ->transform(CLI::CheckedTransformer(device_transports()).description(""))
-      ->default_str("auto");
+      ->check(CLI::IsMember(transports()).description(""))
+      ->capture_default_str();
   command.add_option("--deadline", options.deadline_s, "Seconds without progress anywhere that end the run")
       ->check(CLI::Range(0.001, kMaxDeadlineS))
       ->capture_default_str();
@@ -143,6 +147,7 @@ OptimizerSpec choose_optimizer(const RawOptions& raw, const OptimizerSpec& appli
 void finish(RawOptions& raw, const Application& application) {
   Options& options = raw.options;
   options.device = parse_device(raw.device);
+  options.transport = parse_transport(raw.transport);
   // A range check lets "nan" pass.
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);

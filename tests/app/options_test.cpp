@@ -46,6 +46,8 @@ TEST_CASE("without options the application's defaults hold") {
   CHECK(options.steps == 0);
   CHECK(options.shuffle);
   CHECK_FALSE(options.algorithm);
+  CHECK(options.device == torch::kCPU);
+  CHECK(options.transport == DeviceTransport::automatic);
   CHECK(options.deadline() == std::chrono::seconds(300));
   CHECK(options.optimizer.kind == OptimizerKind::sgd);
   CHECK(options.optimizer.settings.learning_rate == 0.25);
@@ -104,6 +106,8 @@ TEST_CASE("every option of train arrives") {
   CHECK(options.algorithm == Algorithm::data_parallel);
   CHECK(options.workers == 3);
   CHECK(options.threads_per_worker == 2);
+  CHECK(options.device == torch::Device(torch::kCUDA, 1));
+  CHECK(options.transport == DeviceTransport::host);
   CHECK(options.deadline() == std::chrono::milliseconds(500));
   CHECK(options.steps == 12);
   CHECK(options.microbatch_size == 5);

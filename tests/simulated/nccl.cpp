@@ -79,7 +79,9 @@ std::shared_ptr<NcclCommon> join(const detail::NcclMembership& membership) {
 }  // namespace
 
 SimulatedNccl::SimulatedNccl(SimulatedNcclOptions options) : options_(std::move(options)) {}
-SimulatedNccl::~SimulatedNccl() = default;
+SimulatedNccl::~SimulatedNccl() {
+  for (const c10::Stream& stream : streams_) SimulatedState::instance().queues.give_back(stream);
+}
 
 std::string SimulatedNccl::make_id() {
   const std::lock_guard lock(shared().mutex);
@@ -106,9 +108,10 @@ std::vector<std::unique_ptr<detail::NcclConnection>> SimulatedNccl::connect(
 }
 
 c10::Stream SimulatedNccl::make_stream(torch::Device device) {
-  if (options_.one_stream && stream_) return *stream_;
-  stream_ = SimulatedState::instance().queues.make_stream(device.index());
-  return *stream_;
+  if (!options_.one_stream || streams_.empty()) {
+    streams_.push_back(SimulatedState::instance().queues.make_stream(device.index()));
+  }
+  return streams_.back();
 }
 
 void SimulatedNccl::start_group() { in_group_ = true; }
@@ -133,7 +136,5 @@ void fail_simulated_nccl(const std::string& text) {
   const std::lock_guard lock(shared().mutex);
   shared().failure = text;
 }
-
-std::int64_t simulated_nccl_operations() { return done_nccl_parts(); }
 
 }  // namespace pipedream::testing

@@ -39,7 +39,7 @@ class SimulatedNccl final : public detail::NcclCalls {
 
  private:
   SimulatedNcclOptions options_;
-  std::optional<c10::Stream> stream_;
+  std::vector<c10::Stream> streams_;
   std::unique_ptr<NcclBatch> batch_;
   bool in_group_ = false;
 };

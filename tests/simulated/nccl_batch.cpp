@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "simulated/nccl.h"
 #include "simulated/state.h"
 
 namespace pipedream::testing {
@@ -111,12 +112,6 @@ class QueuedBatch final : public QueuedWork {
     return {.done = done, .moved = moved || done};
   }
 
-  std::string describe() const override {
-    std::string text = fmt::format("member {}'s", batch_->rank);
-    for (const NcclPart& part : batch_->parts) text += fmt::format(" {} (peer {})", name(part.kind), part.peer);
-    return text;
-  }
-
  private:
   bool match(NcclCommon& common, NcclPart& part) {
     if (part.kind == NcclPart::Kind::sum) return sum(common.heads);
@@ -147,6 +142,6 @@ std::unique_ptr<QueuedWork> queued(std::unique_ptr<NcclBatch> batch) {
   return std::make_unique<QueuedBatch>(std::move(batch));
 }
 
-std::int64_t done_nccl_parts() { return done_parts.load(); }
+std::int64_t simulated_nccl_operations() { return done_parts.load(); }
 
 }  // namespace pipedream::testing

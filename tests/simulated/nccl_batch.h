@@ -47,7 +47,4 @@ const char* name(NcclPart::Kind kind);
 // To be pushed into its stream.
 std::unique_ptr<QueuedWork> queued(std::unique_ptr<NcclBatch> batch);
 
-// Parts that were done, of all workers.
-std::int64_t done_nccl_parts();
-
 }  // namespace pipedream::testing

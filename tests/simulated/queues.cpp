@@ -1,7 +1,6 @@
 #include "simulated/queues.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -22,7 +21,6 @@ class Record final : public QueuedWork {
     point_->reached = true;
     return {.done = true, .moved = true};
   }
-  std::string describe() const override { return "an event"; }
 
  private:
   c10::Stream stream_;
@@ -37,7 +35,6 @@ class Wait final : public QueuedWork {
     SimulatedState::instance().clocks.come_after(stream_, point_->clock);
     return {.done = true, .moved = true};
   }
-  std::string describe() const override { return "a wait for an event"; }
 
  private:
   c10::Stream stream_;
@@ -48,7 +45,20 @@ class Wait final : public QueuedWork {
 
 c10::Stream Queues::make_stream(int device) {
   static std::atomic<std::int64_t> next{kFirstQueue};
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(unused_.begin(), unused_.end(),
+                                  [&](const c10::Stream& stream) { return stream.device_index() == device; });
+  if (found != unused_.end()) {
+    const c10::Stream stream = *found;
+    unused_.erase(found);
+    return stream;
+  }
   return c10::Stream(c10::Stream::UNSAFE, device_at(device), next.fetch_add(1));
+}
+
+void Queues::give_back(const c10::Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  unused_.push_back(stream);
 }
 
 bool Queues::is_queue(const c10::Stream& stream) { return stream.id() >= kFirstQueue; }
@@ -105,15 +115,6 @@ void Queues::advance() {
   }
   std::erase_if(queues_, [](const auto& entry) { return entry.second.empty(); });
   if (any) moved_.notify_all();
-}
-
-std::string Queues::describe() {
-  const std::lock_guard lock(mutex_);
-  std::string text;
-  for (const auto& [key, queue] : queues_) {
-    text += fmt::format("stream {}: {}, then {} more; ", key.second, queue.front()->describe(), queue.size() - 1);
-  }
-  return text;
 }
 
 }  // namespace pipedream::testing

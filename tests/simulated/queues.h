@@ -31,12 +31,13 @@ class QueuedWork {
     bool moved;
   };
   virtual Outcome advance() = 0;
-  virtual std::string describe() const = 0;
 };
 
 class Queues {
  public:
+  // One that was given back, if there is one: clocks know every stream that has ever been.
   c10::Stream make_stream(int device);
+  void give_back(const c10::Stream& stream);
   static bool is_queue(const c10::Stream& stream);
 
   std::shared_ptr<Point> record(const c10::Stream& stream);
@@ -53,8 +54,6 @@ class Queues {
     change();
     advance();
   }
-  // What is at the heads of the queues.
-  std::string describe();
 
  private:
   void advance();
@@ -62,6 +61,7 @@ class Queues {
   std::mutex mutex_;
   std::condition_variable moved_;
   std::map<StreamKey, std::deque<std::unique_ptr<QueuedWork>>> queues_;  // those that are not empty
+  std::vector<c10::Stream> unused_;
 };
 
 }  // namespace pipedream::testing

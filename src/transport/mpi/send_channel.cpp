@@ -59,9 +59,9 @@ void MpiSendChannel::post(Message message) {
   Slot& slot = at(ledger_.post());
   slot.message = std::move(message);
   slot.copied = std::move(copied);
-  // Until it has started there is something to be driven.
-  engine_.set_load(slot.load, {.driven = 1});
   advance();
+  // Until it has started there is something to be driven.
+  if (started_ < ledger_.posted()) engine_.set_load(slot.load, {.driven = 1});
 }
 
 void MpiSendChannel::advance() {
