@@ -186,6 +186,8 @@ void predict(Plan& plan, const Profile& profile, const Topology& topology, doubl
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
     case Algorithm::two_bw:
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
       predict_pipeline(plan, links, cuts);
       break;
     case Algorithm::gpipe:

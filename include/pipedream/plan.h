@@ -86,6 +86,11 @@ void write_plan(const Plan& plan, const std::filesystem::path& path);
 Plan parse_plan(std::string_view json, const std::string& source);
 std::string to_json(const Plan& plan);
 
+// The same stages on the same workers under another algorithm. Depths are kept where both have them, else set to the
+// default; what the algorithm leaves no choice of, and predictions, are cleared. Throws ConfigError where the stages
+// cannot run under it, or microbatches_per_update does not fit.
+Plan with_algorithm(const Plan& plan, Algorithm algorithm);
+
 // The plan that runs everything on `workers` replicas of one stage (1: a single worker).
 Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm);
 

@@ -19,11 +19,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pipedream/communicator.h"
 #include "pipedream/data.h"
+#include "pipedream/delay_correction.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/plan.h"
@@ -33,6 +35,8 @@ namespace pipedream {
 
 struct TrainerOptions {
   OptimizerSpec optimizer = {};
+  // Of asynchronous segments; not given: T1 and T2 under pipemare, else none.
+  std::optional<std::vector<DelayCorrectionSpec>> corrections = std::nullopt;
   std::uint64_t seed = 1;
   torch::Device device = torch::kCPU;
   int threads_per_worker = 1;                                      // LibTorch's threads for one operator
@@ -48,9 +52,21 @@ struct TrainProgress {
   double seconds_left = 0;
 };
 
+// A part of a run under one algorithm; the pipeline is drained at its end. PipeMare's T3, epochs that are synchronous
+// before the asynchronous ones, is a list of two of them.
+struct TrainSegment {
+  Algorithm algorithm = Algorithm::pipedream;
+  std::int64_t epochs = 0;  // or
+  std::int64_t steps = 0;   // microbatches; both 0 in the last segment only: the rest of the call
+  std::int64_t microbatches_per_update = 0;  // 0: the plan's where the algorithm leaves a choice
+};
+
 struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t steps = 0;  // microbatches to train, instead of epochs, where positive
+  // In order; weights, optimizer state and the position in the data go on from one to the next. Without them all is one
+  // segment under the plan's algorithm.
+  std::vector<TrainSegment> segments = {};
   std::int64_t microbatch_size = 32;
   bool shuffle = true;
   // Called on the worker that computes the losses (replica 0 of the last stage), at most every `progress_every`.
@@ -107,7 +123,7 @@ class Trainer {
   // The same as values, on every worker.
   std::map<std::string, torch::Tensor> weights();
 
-  // Of the last train or evaluate call, gathered on every worker.
+  // Of the last train or evaluate call (its last segment), gathered on every worker.
   Timeline timeline();
   RuntimeCounters counters() const;
   const Plan& plan() const;

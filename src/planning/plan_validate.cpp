@@ -95,14 +95,22 @@ void check_depths(const Plan& plan) {
   check_depths_reach(plan);
 }
 
+// Without a flush every replica has the same part in an update.
+void check_whole_rounds(const Plan& plan) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const int replicas = plan.stages[s].replicas();
+    if (plan.microbatches_per_update % replicas != 0) {
+      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}, which {} needs",
+           plan.microbatches_per_update, replicas, s, to_string(plan.algorithm));
+    }
+  }
+}
+
 // Each update waits for the one before the last, so what is in flight may not span more (PipeDream-2BW, section 3.1).
 void check_two_bw(const Plan& plan) {
   const std::int64_t update = plan.microbatches_per_update;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    if (update % stage.replicas() != 0) {
-      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}", update, stage.replicas(), s);
-    }
     const std::int64_t least = std::int64_t{stage.replicas()} * stage.warmup;
     if (update < least) {
       fail("microbatches_per_update: {} is less than {}, which stage {} (replicas {}, warmup {}) needs", update, least,
@@ -125,8 +133,10 @@ void check_algorithm(const Plan& plan) {
     }
     if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
   }
+  const AlgorithmTraits traits = traits_of(plan.algorithm);
+  if (!traits.flushes && update > 0) check_whole_rounds(plan);
   if (plan.algorithm == Algorithm::two_bw && update > 0) check_two_bw(plan);
-  if ((plan.algorithm == Algorithm::pipedream || plan.algorithm == Algorithm::vertical_sync) && update != 0) {
+  if (!traits.flushes && !traits.chooses_update && update != 0) {
     fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
          name, update);
   }

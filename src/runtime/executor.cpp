@@ -3,18 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "pipedream/error.h"
 #include "runtime/host_copies.h"
+#include "runtime/steady_clock.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // The position of a parcel in a list that is never long: a stage has few neighbours.
 template <class Parcels>
@@ -39,8 +34,8 @@ class Executor::StatusScope {
   Communicator& comm_;
 };
 
-Executor::Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels)
-    : plan_(plan), comm_(comm), stage_(stage), channels_(channels) {
+Executor::Executor(Communicator& comm, Stage& stage, Channels& channels)
+    : comm_(comm), stage_(stage), channels_(channels) {
   for (const IncomingLink& link : stage_.wiring().incoming) earlier_.push_back(link.from);
   for (const OutgoingLink& link : stage_.wiring().outgoing) later_.push_back(link.to);
   if (comm.size() > 1) stage_.set_on_layer([this] { comm_.progress(); });
@@ -62,7 +57,7 @@ std::int64_t Executor::run(const SegmentRun& run, const std::vector<StageLink>& 
 
 std::int64_t Executor::run_program(const SegmentRun& run) {
   Segment segment = run.segment;
-  WorkerProgram program = make_worker_program(plan_, links_, segment, comm_.rank());
+  WorkerProgram program = make_worker_program(*run.plan, links_, segment, comm_.rank());
   const ActionKind last_of_microbatch = segment.pass == Pass::forward_only ? ActionKind::forward : ActionKind::backward;
   bool first_is_done = false;
   comm_.set_deadline(run.first_deadline);
@@ -73,14 +68,14 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
       const auto end = run.stop_vote->before_forward(action.microbatch);
       if (end) {
         segment.microbatches = *end;
-        program = make_worker_program(plan_, links_, segment, comm_.rank());
+        program = make_worker_program(*run.plan, links_, segment, comm_.rank());
         if (!(program.at(position) == action)) {
           throw Error(fmt::format("{}: the run cannot end after microbatch {} any more", describe(action),
                                   segment.microbatches));
         }
       }
     }
-    const std::int64_t start = now_ns();
+    const std::int64_t start = steady_now_ns();
     try {
       execute(action, run);
     } catch (const ConfigError&) {
@@ -90,7 +85,7 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
     } catch (const std::exception& error) {
       throw Error(fmt::format("{}: {}", describe(action), error.what()));
     }
-    recorder_.record(action, start, now_ns());
+    recorder_.record(action, start, steady_now_ns());
     comm_.note_progress();
     if (!first_is_done && action.kind == last_of_microbatch) {
       first_is_done = true;

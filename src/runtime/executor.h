@@ -20,6 +20,7 @@
 namespace pipedream::detail {
 
 struct SegmentRun {
+  const Plan* plan = nullptr;  // with the segment's algorithm
   Segment segment;
   std::int64_t first_microbatch = 0;  // of the run
   DataFeed* feed = nullptr;           // this worker's microbatches, in order
@@ -31,7 +32,7 @@ struct SegmentRun {
 
 class Executor {
  public:
-  Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels);
+  Executor(Communicator& comm, Stage& stage, Channels& channels);
 
   // links: which of the plan's links carry gradients. Returns how many microbatches the segment had in the end (less
   // where the stop vote cut it).
@@ -73,7 +74,6 @@ class Executor {
   bool carries_gradients(int from) const;
   std::string describe(const Action& action) const;
 
-  const Plan& plan_;
   Communicator& comm_;
   Stage& stage_;
   Channels& channels_;

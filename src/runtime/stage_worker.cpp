@@ -1,7 +1,11 @@
 #include "runtime/stage_worker.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "pipedream/error.h"
 #include "pipedream/schedule.h"
 
 namespace pipedream::detail {
@@ -37,27 +41,72 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
         group_ = group.get();
         return group;
       }()) {
-  const bool asynchronous = !traits_of(plan.algorithm).flushes;
   replicas_ = plan.stages[static_cast<std::size_t>(stage)].replicas();
+  scales_by_replicas_ = scales_by_replicas(options.optimizer);
+  specs_ = options.corrections;
+  stage_.set_training(true);
+}
+
+StageCorrections StageWorker::make_corrections(const Plan& plan, std::int64_t call_microbatches) const {
+  std::vector<DelayCorrectionSpec> specs;
+  if (specs_ && !traits_of(plan.algorithm).flushes) {
+    specs = *specs_;
+  } else if (plan.algorithm == Algorithm::pipemare) {
+    specs = {pipemare_t1(), pipemare_t2()};
+  }
+  const int stage = stage_.wiring().stage;
+  return {specs, {stage, update_delay(plan, stage), call_microbatches}};
+}
+
+void StageWorker::check_corrections(const Plan& plan) const {
+  if (!specs_ || specs_->empty()) return;
+  std::vector<std::string> names;
+  for (const DelayCorrectionSpec& spec : *specs_) names.push_back(spec.name);
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  if (plan.algorithm == Algorithm::naive_asynchronous) {
+    throw ConfigError(
+        fmt::format("delay corrections ({}) under naive-asynchronous, which has none; pipemare has them", list));
+  }
+  if (!traits_of(plan.algorithm).overwrites && make_corrections(plan, 1).change_weights()) {
+    throw ConfigError(fmt::format(
+        "delay corrections ({}) that change weights under {}, which keeps the weights of every microbatch; pipemare "
+        "runs on one copy of them",
+        list, to_string(plan.algorithm)));
+  }
+}
+
+void StageWorker::start_segment(SegmentStart start) {
+  const Plan& plan = start.plan;
+  const int stage = stage_.wiring().stage;
+  const bool asynchronous = !traits_of(plan.algorithm).flushes;
   per_update_ = microbatches_per_update(plan, stage);
-  replica_scale_ = asynchronous && scales_by_replicas(options.optimizer)
+  replica_scale_ = asynchronous && scales_by_replicas_
                        ? static_cast<double>(per_update_) / static_cast<double>(microbatches_per_update(plan, 0))
                        : 1;
   scales_ragged_rounds_ = asynchronous;
   one_gradient_an_update_ = per_update_ <= replicas_;
-  stage_.set_training(true);
+  first_microbatch_ = start.first_microbatch;
+  base_version_ = versions_.newest();
+  accumulator_.set_nominal_weight(start.nominal_weight);
+  scores_ = ScoreReader(std::move(start.on_scores));
+  if (corrected_ == plan.algorithm) return;
+  corrected_ = plan.algorithm;
+  first_corrected_ = first_microbatch_;
+  corrections_.emplace(make_corrections(plan, start.call_microbatches));
 }
 
-void StageWorker::start_segment(std::int64_t first_microbatch, double nominal_weight, OnScores on_scores) {
-  first_microbatch_ = first_microbatch;
-  base_version_ = versions_.newest();
-  accumulator_.set_nominal_weight(nominal_weight);
-  scores_ = ScoreReader(std::move(on_scores));
+void StageWorker::show_weights(const Action& action) {
+  if (!corrections_->change_weights()) {
+    versions_.bind(base_version_ + action.version);
+  } else if (action.kind == ActionKind::forward) {
+    corrections_->show_forward(versions_);
+  } else {
+    corrections_->show_backward(versions_);
+  }
 }
 
 std::vector<Message> StageWorker::forward(const Action& action, const Tensors& data, std::vector<Message> incoming) {
-  const std::int64_t version = base_version_ + action.version;
-  versions_.bind(version);
+  show_weights(action);
   ForwardResult result = stage_.forward(first_microbatch_ + action.microbatch, data, tensors_of(std::move(incoming)));
   if (stage_.wiring().has_loss) {
     Scores scores;
@@ -67,13 +116,12 @@ std::vector<Message> StageWorker::forward(const Action& action, const Tensors& d
   }
   in_flight_[action.microbatch] = std::move(result.activations);
   counters_.peak_in_flight = std::max(counters_.peak_in_flight, static_cast<std::int64_t>(in_flight_.size()));
-  if (action.frees_version) versions_.free(version);
+  if (action.frees_version) versions_.free(base_version_ + action.version);
   return messages_of(std::move(result.outgoing), 0);
 }
 
 std::vector<Message> StageWorker::backward(const Action& action, std::vector<Message> gradients) {
-  const std::int64_t version = base_version_ + action.version;
-  versions_.bind(version);
+  show_weights(action);
   const auto found = in_flight_.find(action.microbatch);
   double weight = found->second.weight;  // n_k comes from the loss, and with the gradients to every other stage
   if (!stage_.wiring().has_loss) {
@@ -83,7 +131,7 @@ std::vector<Message> StageWorker::backward(const Action& action, std::vector<Mes
   in_flight_.erase(found);
   if (recording_input_gradients) record(action.microbatch, result.incoming);
   accumulator_.add(std::move(result.parameters), weight, one_gradient_an_update_);
-  if (action.frees_version) versions_.free(version);
+  if (action.frees_version) versions_.free(base_version_ + action.version);
   return messages_of(std::move(result.incoming), weight);
 }
 
@@ -112,8 +160,12 @@ double StageWorker::learning_rate_factor(const Action& action) const {
 void StageWorker::update(const Action& action) {
   const Tensors gradients = accumulator_.take();
   const KeepOld keep = action.copies_version ? optimizer_.keep_old() : KeepOld::no;
-  versions_.update(keep, [&](const Tensors& old) {
-    optimizer_.step(gradients, learning_rate_factor(action), keep == KeepOld::read ? &old : nullptr);
+  const std::int64_t position = first_microbatch_ + action.microbatch - first_corrected_;
+  corrections_->update(versions_, gradients, position, [&](double correction) {
+    const double factor = learning_rate_factor(action) * correction;
+    versions_.update(keep, [&](const Tensors& old) {
+      optimizer_.step(gradients, factor, keep == KeepOld::read ? &old : nullptr);
+    });
   });
   ++counters_.updates;
 }

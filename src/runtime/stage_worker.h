@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -12,10 +13,20 @@
 #include "runtime/accumulator.h"
 #include "runtime/pass.h"
 #include "runtime/stage.h"
+#include "runtime/stage_corrections.h"
 #include "runtime/stage_optimizer.h"
 #include "runtime/versions.h"
 
 namespace pipedream::detail {
+
+// What a worker needs to know of a segment before its first action.
+struct SegmentStart {
+  const Plan& plan;                    // with the segment's algorithm
+  std::int64_t first_microbatch = 0;   // of the run
+  std::int64_t call_microbatches = 0;  // of the train call that the segment is part of
+  double nominal_weight = 1;           // n*
+  OnScores on_scores = nullptr;
+};
 
 class StageWorker : public PassCompute {
  public:
@@ -25,8 +36,10 @@ class StageWorker : public PassCompute {
   Stage& stage() { return stage_; }
   VersionStore& versions() { return versions_; }
   ReduceGroup* group() { return group_; }
-  // Versions in actions count from the newest at this moment; microbatches from `first_microbatch` of the run.
-  void start_segment(std::int64_t first_microbatch, double nominal_weight, OnScores on_scores);
+  // Throws ConfigError where the delay corrections do not fit the plan's algorithm.
+  void check_corrections(const Plan& plan) const;
+  // Versions in actions count from the newest at this moment; microbatches from the segment's first.
+  void start_segment(SegmentStart start);
 
   std::vector<Message> forward(const Action& action, const Tensors& data, std::vector<Message> incoming) override;
   std::vector<Message> backward(const Action& action, std::vector<Message> gradients) override;
@@ -40,6 +53,8 @@ class StageWorker : public PassCompute {
   std::map<std::int64_t, Tensors> input_gradients;  // by microbatch of the run
 
  private:
+  StageCorrections make_corrections(const Plan& plan, std::int64_t call_microbatches) const;
+  void show_weights(const Action& action);
   double learning_rate_factor(const Action& action) const;
   void record(std::int64_t microbatch, const std::vector<Tensors>& gradients);
 
@@ -49,10 +64,15 @@ class StageWorker : public PassCompute {
   ReduceGroup* group_ = nullptr;  // owned by the accumulator
   GradientAccumulator accumulator_;
   int replicas_;
-  std::int64_t per_update_ = 1;  // microbatches
-  double replica_scale_;  // r_s / r_0 where the learning rate follows it
-  bool scales_ragged_rounds_;
-  bool one_gradient_an_update_;
+  bool scales_by_replicas_;
+  std::optional<std::vector<DelayCorrectionSpec>> specs_;
+  std::optional<StageCorrections> corrections_;
+  std::optional<Algorithm> corrected_;     // the algorithm that they were made for
+  std::int64_t first_corrected_ = 0;       // microbatch of the run with which they came into use
+  std::int64_t per_update_ = 1;            // microbatches
+  double replica_scale_ = 1;               // updates of stage 0 for one of this stage, where the learning rate follows
+  bool scales_ragged_rounds_ = false;
+  bool one_gradient_an_update_ = false;
   std::int64_t first_microbatch_ = 0;
   std::int64_t base_version_ = 0;
   std::unordered_map<std::int64_t, Activations> in_flight_;

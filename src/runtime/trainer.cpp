@@ -30,6 +30,13 @@ std::string text_of(const OptimizerSpec& spec) {
   return text;
 }
 
+std::string text_of(const std::optional<std::vector<DelayCorrectionSpec>>& corrections) {
+  if (!corrections) return "default";
+  std::string text;
+  for (const DelayCorrectionSpec& spec : *corrections) text += (text.empty() ? "" : ", ") + spec.name;
+  return text.empty() ? "none" : text;
+}
+
 void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& comm) {
   graph.check();
   validate(plan);
@@ -57,6 +64,7 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
               {"model", graph_.hash()},
               {"plan", detail::digest(to_json(plan_))},
               {"optimizer", text_of(options_.optimizer)},
+              {"delay corrections", text_of(options_.corrections)},
               {"seed", std::to_string(options_.seed)},
               {"threads per worker", std::to_string(options_.threads_per_worker)},
               {"device type", c10::DeviceTypeName(options_.device.type(), /*lower_case=*/true)}};
@@ -88,7 +96,7 @@ void Trainer::Impl::open() {
   }
   channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, options_.device, comm_);
   exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, *worker_, detail::first_free_channel_id(links_));
-  executor_ = std::make_unique<detail::Executor>(plan_, comm_, worker_->stage(), *channels_);
+  executor_ = std::make_unique<detail::Executor>(comm_, worker_->stage(), *channels_);
   comm_.connect();
   if (comm_.size() == 1) return;
   std::vector<int> all(static_cast<std::size_t>(comm_.size()));

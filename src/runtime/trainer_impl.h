@@ -34,18 +34,25 @@ class Trainer::Impl {
   auto together(Work work) -> decltype(work());
 
  private:
+  struct PlannedSegment;
+  struct TrainCall;
+
   void build();
   void open();
   void require_data(const Dataset& data) const;
   // Once, before the first update: finds out which layers draw and which links carry gradients.
   void probe(const Dataset& data, const MicrobatchSampler& sampler);
   void adopt_traits(const detail::StageTraits& own);
-  void prove(const Segment& segment);
-  detail::SegmentRun segment_run(Pass pass, std::int64_t microbatches) const;
+  void prove(const Plan& plan, const Segment& segment);
+  // plan: with the segment's algorithm; kept by reference.
+  detail::SegmentRun segment_run(const Plan& plan, Pass pass, std::int64_t microbatches) const;
   detail::FeedRange feed_range(std::int64_t first, std::int64_t microbatches) const;
   std::vector<std::string> data_names() const;
-  TrainResult run_training(const Dataset& data, const MicrobatchSampler& sampler, const TrainOptions& options,
-                           std::int64_t microbatches);
+  static void check_microbatch_size(std::int64_t size);
+  std::vector<PlannedSegment> plan_segments(const TrainOptions& options, std::int64_t epoch) const;
+  // offset: of the segment in the call. Returns how many microbatches were trained.
+  std::int64_t run_segment(TrainCall& call, const PlannedSegment& segment, std::int64_t offset);
+  TrainResult sum_up(const TrainCall& call, std::int64_t first);
   std::vector<detail::Scores> gather_scores(const std::vector<detail::Scores>& own);
 
   const LayerGraph& graph_;

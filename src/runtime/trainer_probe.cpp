@@ -12,7 +12,7 @@ namespace pipedream {
 void Trainer::Impl::probe(const Dataset& data, const MicrobatchSampler& sampler) {
   if (probed_) return;
   detail::ProbePass pass(worker_->stage(), next_microbatch_);
-  detail::SegmentRun run = segment_run(Pass::probe, 1);
+  detail::SegmentRun run = segment_run(plan_, Pass::probe, 1);
   detail::DataFeed feed(data, sampler, data_names(), feed_range(next_microbatch_, 1), options_.device);
   run.feed = &feed;
   run.compute = &pass;
@@ -48,9 +48,9 @@ void Trainer::Impl::adopt_traits(const detail::StageTraits& own) {
   worker_->stage().set_received_gradients(std::move(received));
 }
 
-void Trainer::Impl::prove(const Segment& segment) {
+void Trainer::Impl::prove(const Plan& plan, const Segment& segment) {
   detail::agree(comm_, [&]() -> detail::Facts {
-    if (comm_.rank() == 0) validate(make_program(plan_, links_, segment), plan_, links_, segment);
+    if (comm_.rank() == 0) validate(make_program(plan, links_, segment), plan, links_, segment);
     return {};
   });
 }

@@ -34,7 +34,7 @@ class ActionReplay {
   void check_sends_posted() const;
   void check_received(bool activations, std::int64_t needed) const;
   void check_own(const char* what, std::int64_t done) const;
-  void check_version(std::int64_t i) const;
+  void check_version(const VersionTable& table, std::int64_t i) const;
   void check_update(const char* what, std::int64_t done) const;
 
   void forward();

@@ -80,8 +80,8 @@ void ActionReplay::check_own(const char* what, std::int64_t done) const {
 }
 
 // The right version, and it is there.
-void ActionReplay::check_version(std::int64_t i) const {
-  const std::int64_t expected = stage_.version(worker_.share, i);
+void ActionReplay::check_version(const VersionTable& table, std::int64_t i) const {
+  const std::int64_t expected = stage_.version(table, worker_.share, i);
   if (action_.version != expected) {
     fail("wrong version: the plan says version {}", expected);
   }
@@ -97,7 +97,7 @@ void ActionReplay::forward() {
   check_sends_posted();
   check_own("forward", worker_.forwards);
   check_received(true, worker_.forwards + 1);
-  check_version(worker_.forwards);
+  check_version(stage_.tables.forward, worker_.forwards);
   if (action_.frees_version) {
     fail("frees version {}, which {} still names", action_.version,
          stage_.has_backward ? "its backward" : "every forward");
@@ -123,7 +123,7 @@ void ActionReplay::backward() {
     fail("the backward stands before the forward of its microbatch");
   }
   check_received(false, worker_.backwards + 1);
-  check_version(worker_.backwards);
+  check_version(stage_.tables.backward, worker_.backwards);
   free_version();
   ++worker_.backwards;
   worker_.pending_sends = worker_.gradient_sends;
@@ -132,7 +132,7 @@ void ActionReplay::backward() {
 void ActionReplay::free_version() {
   const std::int64_t version = action_.version;
   const bool is_superseded = version < worker_.newest();
-  const bool is_named = stage_.is_named_from(worker_.share, worker_.backwards + 1, version);
+  const bool is_named = stage_.is_named_from(worker_.share, worker_.forwards, worker_.backwards + 1, version);
   if (action_.frees_version && !is_superseded) {
     fail("frees version {}, which is the newest", version);
   }
@@ -156,8 +156,9 @@ void ActionReplay::check_update(const char* what, std::int64_t done) const {
   if (done >= stage_.updates) {
     fail("all {} updates have been done", stage_.updates);
   }
-  const std::int64_t first = done * stage_.table.per_update;
-  const std::int64_t covers = std::min(stage_.table.per_update, state_.segment.microbatches - first);
+  const std::int64_t per_update = stage_.tables.forward.per_update;
+  const std::int64_t first = done * per_update;
+  const std::int64_t covers = std::min(per_update, state_.segment.microbatches - first);
   if (action_.version != done + 1 || action_.microbatch != first || action_.covers != covers) {
     fail("the worker's next {} makes version {} of {} microbatch(es) from {} on", what, done + 1, covers, first);
   }
@@ -174,7 +175,7 @@ void ActionReplay::update() {
     fail("its reduction has not been waited for");
   }
   const std::int64_t old = worker_.newest();
-  const bool is_named = stage_.is_named_from(worker_.share, worker_.backwards, old);
+  const bool is_named = stage_.is_named_from(worker_.share, worker_.forwards, worker_.backwards, old);
   if (!action_.copies_version && is_named) {
     fail("overwrites version {}, which a later action still names: it must copy ('+')", old);
   }

@@ -24,8 +24,8 @@ StageRule make_rule(const Plan& plan, int stage, const Segment& segment) {
   if (!rule.has_update) {
     return rule;
   }
-  rule.table = version_table(plan, stage);
-  rule.updates = ceil_div(segment.microbatches, rule.table.per_update);
+  rule.tables = version_tables(plan, stage);
+  rule.updates = ceil_div(segment.microbatches, rule.tables.forward.per_update);
   const StageLoad load = stage_load(plan, stage);
   rule.most_versions = load.versions;
   rule.most_in_flight = load.in_flight;
@@ -100,9 +100,13 @@ void add_ports(ReplayState& state, WorkerState& worker, const std::vector<std::v
 
 }  // namespace
 
-bool StageRule::is_named_from(const Share& share, std::int64_t i, std::int64_t wanted) const {
-  const std::int64_t first = std::max(share.first_from(table.first_microbatch(wanted)), i);
-  return first < share.count() && version(share, first) == wanted;
+bool StageRule::is_named_from(const Share& share, std::int64_t forwards, std::int64_t backwards,
+                              std::int64_t wanted) const {
+  const auto is_named = [&](const VersionTable& table, std::int64_t i) {
+    const std::int64_t first = std::max(share.first_from(table.first_microbatch(wanted)), i);
+    return first < share.count() && version(table, share, first) == wanted;
+  };
+  return is_named(tables.forward, forwards) || is_named(tables.backward, backwards);
 }
 
 ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<const StageLink> links,
@@ -126,7 +130,10 @@ ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<
       worker.stage = static_cast<int>(s);
       worker.share = {stages[s].replicas, static_cast<std::int64_t>(q), segment.microbatches};
       worker.own = worker.share.count();
-      worker.kept.assign(static_cast<std::size_t>(2 * stages[s].most_versions + stages[s].table.lag + 2), -1);
+      // From the oldest version that is named to the newest.
+      const VersionTable& table = stages[s].tables.forward;
+      const std::int64_t span = (table.lag + 2) * ceil_div(table.step, table.per_update);
+      worker.kept.assign(static_cast<std::size_t>(span + 2), -1);
       add_ports(*this, worker, by_stage);
     }
   }

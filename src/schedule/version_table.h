@@ -1,6 +1,6 @@
 // Which weights a microbatch meets in a stage: the version table of docs/algorithms.md as three numbers.
 //
-// Versions count from the start of the segment. Forward and backward of microbatch k use the same version.
+// Versions count from the start of the segment.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +26,12 @@ struct VersionTable {
   }
 };
 
-VersionTable version_table(const Plan& plan, int stage);
+// The same for both, except on one copy of the weights.
+struct VersionTables {
+  VersionTable forward;
+  VersionTable backward;
+};
+
+VersionTables version_tables(const Plan& plan, int stage);
 
 }  // namespace pipedream::detail

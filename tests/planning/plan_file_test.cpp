@@ -64,5 +64,5 @@ TEST_CASE("reading a plan names file and field") {
   CHECK_THAT(error(R"({"layers": ["a"], "workers": [0], "depth": 1})"), Contains("stages[0]: unknown field \"depth\""));
   CHECK_THAT(error(R"({"layers": ["a"], "workers": [0]})", "magic"),
              Equals("plan.json: algorithm: unknown algorithm \"magic\" (known: model-parallel, data-parallel, gpipe, "
-                    "1f1b-flush, pipedream)"));
+                    "1f1b-flush, pipedream, pipedream-vertical-sync, pipedream-2bw, pipemare, naive-asynchronous)"));
 }

@@ -1,6 +1,7 @@
 #include "replay.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <utility>
 
@@ -27,6 +28,16 @@ std::map<std::string, torch::Tensor> fetch(const Dataset& data, const std::vecto
   return values;
 }
 
+// The least m with r_s | m and m >= r_s w(s) for every stage.
+std::int64_t least_two_bw_update(const Plan& plan) {
+  for (std::int64_t m = 1;; ++m) {
+    const bool fits = std::all_of(plan.stages.begin(), plan.stages.end(), [m](const StagePlan& stage) {
+      return m % stage.replicas() == 0 && m >= std::int64_t{stage.replicas()} * stage.warmup;
+    });
+    if (fits) return m;
+  }
+}
+
 std::int64_t update_size(const Plan& plan, const StagePlan& stage) {
   switch (plan.algorithm) {
     case Algorithm::model_parallel:
@@ -37,9 +48,24 @@ std::int64_t update_size(const Plan& plan, const StagePlan& stage) {
     case Algorithm::flush_1f1b:
       return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : std::int64_t{4} * plan.workers();
     case Algorithm::pipedream:
+    case Algorithm::vertical_sync:
       return stage.replicas();
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
+      return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : stage.replicas();
+    case Algorithm::two_bw:
+      return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : least_two_bw_update(plan);
   }
   throw std::logic_error("unknown algorithm");
+}
+
+bool flushes(Algorithm algorithm) {
+  return algorithm == Algorithm::model_parallel || algorithm == Algorithm::data_parallel ||
+         algorithm == Algorithm::gpipe || algorithm == Algorithm::flush_1f1b;
+}
+
+bool is_on_one_copy(Algorithm algorithm) {
+  return algorithm == Algorithm::pipemare || algorithm == Algorithm::naive_asynchronous;
 }
 
 }  // namespace
@@ -55,6 +81,9 @@ struct Replay::Stage {
   std::int64_t base = 0;                    // version at the start of the segment
   std::vector<Tensors> buffers_of;          // by replica
   std::vector<Contribution> contributions;  // to the next update
+  std::int64_t first_of_update = 0;         // microbatch of the run
+  Tensors delta;                            // T2: smoothed differences of versions
+  std::int64_t updates_observed = 0;        // since the corrections came into use
   std::unique_ptr<MasterWeights> masters;
 
   int replica(std::int64_t k) const { return static_cast<int>(k % plan.replicas()); }
@@ -90,6 +119,22 @@ Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
 Replay::Replay(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
+void Replay::train(const Dataset& data, std::int64_t microbatches, const Plan& plan) {
+  if (plan.algorithm != plan_.algorithm) {
+    for (auto& stage : stages_) {
+      stage->delta.clear();
+      stage->updates_observed = 0;
+    }
+    first_corrected_ = first_microbatch_;
+  }
+  plan_ = plan;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    stages_[s]->plan = plan.stages[s];
+    stages_[s]->update_size = update_size(plan, plan.stages[s]);
+  }
+  train(data, microbatches);
+}
+
 void Replay::train(const Dataset& data, std::int64_t microbatches) {
   const MicrobatchSampler sampler(data.size(), options_.microbatch_size, options_.shuffle, options_.seed);
   for (auto& stage : stages_) stage->base = static_cast<std::int64_t>(stage->versions.size()) - 1;
@@ -115,6 +160,18 @@ std::int64_t Replay::version(const Stage& stage, std::int64_t k) const {
       const std::int64_t round = k / stage.plan.replicas();
       return stage.base + std::max<std::int64_t>(0, round - stage.plan.warmup - stage.plan.reduce_delay);
     }
+    case Algorithm::vertical_sync: {
+      const StagePlan& first = plan_.stages.front();
+      const std::int64_t rounds = k / first.replicas() - first.warmup - first.reduce_delay;
+      return stage.base + first.replicas() * std::max<std::int64_t>(0, rounds) / stage.plan.replicas();
+    }
+    case Algorithm::two_bw:
+      return stage.base + std::max<std::int64_t>(0, k / stage.update_size - 1);
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous: {
+      const std::int64_t rounds = k / stage.plan.replicas() - stage.plan.warmup;
+      return stage.base + stage.plan.replicas() * std::max<std::int64_t>(0, rounds) / stage.update_size;
+    }
   }
   throw std::logic_error("unknown algorithm");
 }
@@ -131,7 +188,7 @@ std::int64_t Replay::version_to_use(const Stage& stage, std::int64_t k) const {
 
 void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k) {
   for (auto& stage : stages_) {
-    overwrite(stage->parameters, stage->versions.at(static_cast<std::size_t>(version_to_use(*stage, k))));
+    overwrite(stage->parameters, forward_weights(*stage, k));
     overwrite(stage->buffers, stage->buffers_of.at(static_cast<std::size_t>(stage->replica(k))));
   }
   const std::int64_t draws_of = first_microbatch_ + k + (options_.mutation == Mutation::wrong_seed ? 1 : 0);
@@ -139,6 +196,12 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
   losses_.push_back(loss.mean.item<float>());
   for (auto& stage : stages_) stage->buffers_of[static_cast<std::size_t>(stage->replica(k))] = clones(stage->buffers);
 
+  for (auto& stage : stages_) {
+    if (!is_on_one_copy(plan_.algorithm)) break;
+    const bool mutated = stage.get() == stages_[static_cast<std::size_t>(options_.mutated_stage)].get();
+    if (mutated && options_.mutation == Mutation::stashed_backward) continue;
+    overwrite(stage->parameters, backward_weights(*stage));
+  }
   if (options_.mutation == Mutation::no_stash_restore) {
     Stage& stage = *stages_[static_cast<std::size_t>(options_.mutated_stage)];
     overwrite(stage.parameters, stage.versions.back());
@@ -151,6 +214,7 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
       if (found == gradients.parameters.end()) continue;
       contribution.gradients.insert(contribution.gradients.end(), found->second.begin(), found->second.end());
     }
+    if (stages_[s]->contributions.empty()) stages_[s]->first_of_update = first_microbatch_ + k;
     stages_[s]->contributions.push_back(std::move(contribution));
     input_gradients_[s][first_microbatch_ + k] = received_gradients(s, gradients);
   }
@@ -182,14 +246,62 @@ void Replay::update(Stage& stage) {
   stage.contributions.clear();
   stage.masters->step(gradient, rate_factor(stage, present));
   stage.versions.push_back(clones(stage.masters->weights()));
+  ++stage.updates_observed;
+  if (!options_.corrections.t2 || !corrects(stage)) return;
+  const Tensors& before = stage.versions[stage.versions.size() - 2];
+  const double gamma = std::pow(options_.corrections.decay, 1 / delay(stage));
+  for (std::size_t p = 0; p < before.size(); ++p) {
+    const torch::Tensor difference = stage.versions.back()[p] - before[p];
+    if (stage.delta.size() < before.size()) stage.delta.push_back(torch::zeros_like(difference));
+    stage.delta[p] = stage.delta[p] * gamma + difference * (1 - gamma);
+  }
+}
+
+// tau, in updates.
+double Replay::delay(const Stage& stage) const {
+  return static_cast<double>(stage.plan.warmup * stage.plan.replicas()) / static_cast<double>(stage.update_size);
+}
+
+bool Replay::corrects(const Stage& stage) const {
+  const bool mutated = &stage == stages_[static_cast<std::size_t>(options_.mutated_stage)].get();
+  if (mutated && options_.mutation == Mutation::no_correction) return false;
+  return plan_.algorithm == Algorithm::pipemare && delay(stage) > 0;
+}
+
+Tensors Replay::forward_weights(const Stage& stage, std::int64_t k) const {
+  const auto version = static_cast<std::size_t>(version_to_use(stage, k));
+  Tensors weights = clones(stage.versions.at(version));
+  // The update before it must belong to the correction's time.
+  const bool known = static_cast<std::int64_t>(stage.versions.size() - version) <= stage.updates_observed;
+  if (!options_.corrections.spectrain || !corrects(stage) || !known) return weights;
+  for (std::size_t p = 0; p < weights.size(); ++p) {
+    weights[p] += (stage.versions[version][p] - stage.versions[version - 1][p]) * delay(stage);
+  }
+  return weights;
+}
+
+Tensors Replay::backward_weights(const Stage& stage) const {
+  Tensors weights = clones(stage.versions.back());
+  if (!options_.corrections.t2 || !corrects(stage) || stage.delta.empty()) return weights;
+  for (std::size_t p = 0; p < weights.size(); ++p) weights[p] -= stage.delta[p] * delay(stage);
+  return weights;
 }
 
 double Replay::rate_factor(const Stage& stage, double present) const {
-  if (plan_.algorithm != Algorithm::pipedream || options_.mutation == Mutation::no_rate_scale) return 1;
+  if (flushes(plan_.algorithm)) return 1;
   const bool scale = options_.optimizer.scale_by_replicas.value_or(options_.optimizer.kind == OptimizerKind::sgd);
-  const double replicas = stage.plan.replicas();
-  double factor = present / replicas;
-  if (scale) factor *= replicas / plan_.stages.front().replicas();
+  const auto covered = static_cast<double>(stage.update_size);
+  double factor = 1;
+  if (options_.mutation != Mutation::no_rate_scale) {
+    factor = present / covered;
+    if (scale) factor *= covered / static_cast<double>(stages_.front()->update_size);
+  }
+  const ReplayCorrections& corrections = options_.corrections;
+  const std::int64_t passed = stage.first_of_update - first_corrected_;
+  if (corrections.t1 && corrects(stage) && passed < corrections.annealing) {
+    const double p = 1 - static_cast<double>(passed) / static_cast<double>(corrections.annealing);
+    factor *= std::pow(std::max(delay(stage), 1.0), -p);
+  }
   return factor;
 }
 

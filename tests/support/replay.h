@@ -6,13 +6,16 @@
 // A microbatch's weights are copied into the modules before its forward; nothing is in flight but that microbatch.
 //
 // Where the definitions leave a choice, this is the one taken:
-// - learning rate of an update: rate * ((r_s / r_0) * (present / r_s)) in double, the first factor where replicas scale
-//   it, the second for a round that misses replicas; both only for asynchronous algorithms, so that a synchronous
-//   update is the mean of what it covers, whatever the plan;
+// - learning rate of an update: rate * ((m_s / m_0) * (present / m_s)) in double, m_s the microbatches that an update of
+//   stage s covers, the first factor where replicas scale it, the second for an update that the segment's end cuts
+//   short, then times that of T1; all only for asynchronous algorithms, so that a synchronous update is the mean of what
+//   it covers, whatever the plan;
 // - n* is the microbatch size that the run asked for; a last microbatch that is smaller has n_k < n*;
 // - gradients take the memory layout of their parameter before anything is computed with them;
 // - a parameter to which no path leads from the loss is left alone by the optimizer;
 // - buffers of replicas: floating ones are summed in replica order and divided by r_s, others are replica 0's.
+//
+// - PipeMare's T2 and SpecTrain: products are rounded before they are added, per element, in float.
 //
 // One thread. Throws std::logic_error where a version is needed before it exists, which would be a fault of the table.
 #pragma once
@@ -44,6 +47,17 @@ enum class Mutation {
   reversed_sums,     // sums over microbatches, replicas and consumers run backwards
   no_rate_scale,     // the learning rate ignores replicas
   no_stash_restore,  // the backward of one stage sees its newest weights
+  stashed_backward,  // where the backward should see the newest weights, that of one stage sees those of its forward
+  no_correction,     // the delay corrections of one stage are left out
+};
+
+// PipeMare's T1 and T2 and weight prediction, as docs/algorithms.md has them.
+struct ReplayCorrections {
+  bool t1 = false;
+  std::int64_t annealing = 1;  // microbatches
+  bool t2 = false;
+  double decay = 0.1353352832366127;  // e^-2
+  bool spectrain = false;
 };
 
 struct ReplayOptions {
@@ -51,6 +65,7 @@ struct ReplayOptions {
   std::uint64_t seed = 1;
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
+  ReplayCorrections corrections = {};
   Mutation mutation = Mutation::none;
   int mutated_stage = 0;  // for the mutations of one stage
   torch::Device device = test_device();
@@ -64,6 +79,8 @@ class Replay {
 
   // One segment: the next `microbatches` of the run, then a drain.
   void train(const Dataset& data, std::int64_t microbatches);
+  // Under another plan of the same stages.
+  void train(const Dataset& data, std::int64_t microbatches, const Plan& plan);
 
   // Mean loss over the data in file order, with the newest weights and averaged buffers, modules in evaluation mode:
   // sum of n_k * loss_k over sum of n_k, in double.
@@ -83,6 +100,10 @@ class Replay {
   struct Stage;
 
   std::int64_t version(const Stage& stage, std::int64_t k) const;
+  double delay(const Stage& stage) const;
+  bool corrects(const Stage& stage) const;
+  Tensors forward_weights(const Stage& stage, std::int64_t k) const;
+  Tensors backward_weights(const Stage& stage) const;
   std::int64_t version_to_use(const Stage& stage, std::int64_t k) const;
   void run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k);
   Tensors received_gradients(std::size_t stage, const MicrobatchGradients& gradients) const;
@@ -95,6 +116,7 @@ class Replay {
   ReplayModel model_;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::int64_t first_microbatch_ = 0;  // of the segment, in the run
+  std::int64_t first_corrected_ = 0;   // with which the corrections came into use
   std::vector<float> losses_;
   std::vector<std::map<std::int64_t, Tensors>> input_gradients_;  // by stage
 };
