@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "pipedream/algorithm.h"
 #include "pipedream/layer_graph.h"
 
 namespace pipedream {
@@ -22,8 +24,8 @@ namespace pipedream {
 // What a stage's updates come too late by.
 struct StageDelay {
   int stage = 0;
-  // tau: updates of the stage between the weights of a microbatch's forward and the update that its gradient is part of,
-  // in the steady state. 0: none.
+  // tau: updates of the stage between the weights of a microbatch's forward and the update that its gradient is part
+  // of, in the steady state. 0: none.
   double updates = 0;
   std::int64_t microbatches = 0;  // of the train call in which the correction comes into use
 };
@@ -72,5 +74,9 @@ DelayCorrectionSpec pipemare_t2(double decay = 0.1353352832366127);
 // when their gradient is applied, w + tau (w^u - w^{u-1}). Of SGD with momentum the last difference is -lr v, v the
 // smoothed gradient, as published; it serves other optimizers as well.
 DelayCorrectionSpec spectrain();
+
+// Those of a segment: the ones given, else T1 and T2 under pipemare; none under what flushes.
+std::vector<DelayCorrectionSpec> corrections_of(const std::optional<std::vector<DelayCorrectionSpec>>& given,
+                                                Algorithm algorithm);
 
 }  // namespace pipedream

@@ -49,8 +49,8 @@ struct StageLoad {
 };
 StageLoad stage_load(const Plan& plan, int stage);
 
-// Updates of the stage between the weights of a microbatch's forward and the update that its gradient is part of, in the
-// steady state; 0 under what flushes.
+// Updates of the stage between the weights of a microbatch's forward and the update that its gradient is part of, in
+// the steady state; 0 under what flushes.
 double update_delay(const Plan& plan, int stage);
 
 // The compute actions of one worker, written out. The definition of the algorithm.

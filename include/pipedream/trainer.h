@@ -56,8 +56,8 @@ struct TrainProgress {
 // before the asynchronous ones, is a list of two of them.
 struct TrainSegment {
   Algorithm algorithm = Algorithm::pipedream;
-  std::int64_t epochs = 0;  // or
-  std::int64_t steps = 0;   // microbatches; both 0 in the last segment only: the rest of the call
+  std::int64_t epochs = 0;                   // or
+  std::int64_t steps = 0;                    // microbatches; both 0 in the last segment only: the rest of the call
   std::int64_t microbatches_per_update = 0;  // 0: the plan's where the algorithm leaves a choice
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 TrainerOptions trainer_options(const Options& options) {
   return {.optimizer = options.optimizer,
+          .corrections = options.corrections,
           .seed = options.seed,
           .device = options.device,
           .threads_per_worker = options.threads_per_worker,
@@ -40,6 +41,7 @@ TrainResult train_model(Session& session, Trainer& trainer, const Dataset& data)
   const TrainResult result =
       trainer.train(data, {.epochs = options.epochs,
                            .steps = options.steps,
+                           .segments = options.segments,
                            .microbatch_size = options.microbatch_size,
                            .shuffle = options.shuffle,
                            .on_progress =

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <vector>
 
+#include "app/algorithm_options.h"
 #include "app/devices.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
@@ -26,6 +27,10 @@ struct RawOptions {
   std::string device = "cpu";
   std::string transport = "auto";
   std::string algorithm;
+  std::string corrections;
+  std::int64_t annealing_microbatches = 0;
+  std::optional<double> decay;
+  std::string segments;
   std::string optimizer;
   std::optional<double> learning_rate;
   std::optional<double> momentum;
@@ -89,10 +94,25 @@ void add_planning(CLI::App& command, RawOptions& raw) {
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
   command
-      .add_option(
-          "--microbatches-per-update", options.microbatches_per_update,
-          "Microbatches in one update: of data-parallel one for each worker unless told, of gpipe and 1f1b-flush four")
+      .add_option("--microbatches-per-update", options.microbatches_per_update,
+                  "Microbatches in one update: unless told, of data-parallel one for each worker, of gpipe and "
+                  "1f1b-flush four, "
+                  "of pipedream-2bw the least that the depths allow, of pipemare one for each replica of the stage")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+}
+
+void add_asynchronous(CLI::App& command, RawOptions& raw) {
+  command.add_option("--segments", raw.segments,
+                     "Parts of the run under one algorithm each, ALGORITHM:EPOCHS with commas between them; the last "
+                     "may leave its epochs out. 1f1b-flush:2,pipemare is PipeMare's T3");
+  command.add_option("--corrections", raw.corrections,
+                     "Delay corrections: none, or some of t1, t2, spectrain with commas between them; under pipemare "
+                     "t1,t2 unless told");
+  command
+      .add_option("--t1-microbatches", raw.annealing_microbatches,
+                  "Microbatches over which t1 raises the learning rate; a quarter of the run unless told")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+  command.add_option("--t2-decay", raw.decay, "The constant D of t2, between 0 and 1; e^-2 unless told");
 }
 
 void add_training(CLI::App& command, RawOptions& raw) {
@@ -152,6 +172,13 @@ void finish(RawOptions& raw, const Application& application) {
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
   options.optimizer = choose_optimizer(raw, application.optimizer);
+  if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
+  const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;
+  if (!raw.corrections.empty() || has_settings) {
+    const double decay = raw.decay.value_or(std::exp(-2.0));
+    options.corrections =
+        parse_corrections(raw.corrections.empty() ? "t1,t2" : raw.corrections, raw.annealing_microbatches, decay);
+  }
 }
 
 // CLI11 would only say that a subcommand is required.
@@ -182,6 +209,7 @@ struct Parser {
     for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw);
     add_profile(*profile, raw.options);
     add_planning(*train, raw);
+    add_asynchronous(*train, raw);
     add_training(*train, raw);
     add_files(*train, raw.options);
     evaluate->add_option("--weights", raw.options.weights, "The safetensors file to evaluate")->required();

@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipedream/algorithm.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/run.h"
+#include "pipedream/trainer.h"
 
 namespace pipedream::detail {
 
@@ -46,6 +48,8 @@ struct Options {
   std::optional<Algorithm> algorithm;
   bool straight = false;
   std::int64_t microbatches_per_update = 0;  // 0: not given
+  std::optional<std::vector<DelayCorrectionSpec>> corrections;
+  std::vector<TrainSegment> segments;
   std::int64_t epochs = 10;
   std::int64_t steps = 0;  // 0: not given
   bool shuffle = true;

@@ -47,14 +47,22 @@ Topology obtain_topology(Session& session, const Profile& profile) {
   return topology;
 }
 
+// Bytes of state per byte of parameters, of the optimizer and the delay corrections.
+double state_factor_of(const Options& options, Algorithm algorithm) {
+  double factor = state_factor(options.optimizer);
+  for (const DelayCorrectionSpec& spec : corrections_of(options.corrections, algorithm)) factor += spec.state_factor;
+  return factor;
+}
+
 Plan make_plan(const Session& session, const Profile& profile, const Topology& topology) {
   const Options& options = session.options;
+  const Algorithm algorithm = options.algorithm.value_or(Algorithm::pipedream);
   return partition(profile, topology,
-                   {.algorithm = options.algorithm.value_or(Algorithm::pipedream),
+                   {.algorithm = algorithm,
                     .straight = options.straight,
                     .use_all_workers = true,
                     .microbatches_per_update = options.microbatches_per_update,
-                    .optimizer_state_factor = state_factor(options.optimizer)});
+                    .optimizer_state_factor = state_factor_of(options, algorithm)});
 }
 
 }  // namespace
@@ -78,10 +86,6 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
     throw ConfigError(fmt::format("--plan {}: it was made for another model: its graph_hash is {}, this model's {}",
                                   file, plan.graph_hash, graph.hash()));
   }
-  if (options.algorithm && *options.algorithm != plan.algorithm) {
-    throw ConfigError(fmt::format("--plan {}: it is for the algorithm {}, not for --algorithm {}", file,
-                                  to_string(plan.algorithm), to_string(*options.algorithm)));
-  }
   if (plan.workers() != session.comm.size()) {
     throw ConfigError(
         fmt::format("--plan {}: it needs {} worker(s), but there are {}: start it with --workers {} or under "
@@ -90,6 +94,7 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   }
   if (options.microbatches_per_update > 0) plan.microbatches_per_update = options.microbatches_per_update;
   try {
+    if (options.algorithm) plan = with_algorithm(plan, *options.algorithm);
     validate(plan);
     validate_against_layers(plan, graph.layer_edges());
   } catch (const ConfigError& error) {
@@ -109,7 +114,7 @@ Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data)
   const Topology topology = obtain_topology(session, profile);
   return agreed(session.comm, [&] {
     if (!plan) return make_plan(session, profile, topology);
-    predict(*plan, profile, topology, state_factor(options.optimizer));
+    predict(*plan, profile, topology, state_factor_of(options, plan->algorithm));
     return *plan;
   });
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kAlgorithms = {Algorithm::model_parallel, Algorithm::data_parallel, Algorithm::gpipe,
                                     Algorithm::flush_1f1b,     Algorithm::pipedream,     Algorithm::vertical_sync,
-                                    Algorithm::two_bw,         Algorithm::pipemare,  Algorithm::naive_asynchronous};
+                                    Algorithm::two_bw,         Algorithm::pipemare,      Algorithm::naive_asynchronous};
 
 [[noreturn]] void fail_unknown(Algorithm algorithm) {
   throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));

@@ -103,4 +103,12 @@ DelayCorrectionSpec spectrain() {
           .state_factor = 2};
 }
 
+std::vector<DelayCorrectionSpec> corrections_of(const std::optional<std::vector<DelayCorrectionSpec>>& given,
+                                                Algorithm algorithm) {
+  if (traits_of(algorithm).flushes) return {};
+  if (given) return *given;
+  if (algorithm == Algorithm::pipemare) return {pipemare_t1(), pipemare_t2()};
+  return {};
+}
+
 }  // namespace pipedream

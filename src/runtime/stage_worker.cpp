@@ -48,14 +48,8 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
 }
 
 StageCorrections StageWorker::make_corrections(const Plan& plan, std::int64_t call_microbatches) const {
-  std::vector<DelayCorrectionSpec> specs;
-  if (specs_ && !traits_of(plan.algorithm).flushes) {
-    specs = *specs_;
-  } else if (plan.algorithm == Algorithm::pipemare) {
-    specs = {pipemare_t1(), pipemare_t2()};
-  }
   const int stage = stage_.wiring().stage;
-  return {specs, {stage, update_delay(plan, stage), call_microbatches}};
+  return {corrections_of(specs_, plan.algorithm), {stage, update_delay(plan, stage), call_microbatches}};
 }
 
 void StageWorker::check_corrections(const Plan& plan) const {
@@ -153,7 +147,8 @@ void StageWorker::reduce_post(const Action& action) {
 void StageWorker::reduce_wait(const Action&) { accumulator_.reduce_wait(); }
 
 double StageWorker::learning_rate_factor(const Action& action) const {
-  const double present = scales_ragged_rounds_ ? static_cast<double>(action.covers) / static_cast<double>(per_update_) : 1;
+  const double present =
+      scales_ragged_rounds_ ? static_cast<double>(action.covers) / static_cast<double>(per_update_) : 1;
   return replica_scale_ * present;
 }
 
@@ -163,9 +158,8 @@ void StageWorker::update(const Action& action) {
   const std::int64_t position = first_microbatch_ + action.microbatch - first_corrected_;
   corrections_->update(versions_, gradients, position, [&](double correction) {
     const double factor = learning_rate_factor(action) * correction;
-    versions_.update(keep, [&](const Tensors& old) {
-      optimizer_.step(gradients, factor, keep == KeepOld::read ? &old : nullptr);
-    });
+    versions_.update(
+        keep, [&](const Tensors& old) { optimizer_.step(gradients, factor, keep == KeepOld::read ? &old : nullptr); });
   });
   ++counters_.updates;
 }

@@ -67,10 +67,10 @@ class StageWorker : public PassCompute {
   bool scales_by_replicas_;
   std::optional<std::vector<DelayCorrectionSpec>> specs_;
   std::optional<StageCorrections> corrections_;
-  std::optional<Algorithm> corrected_;     // the algorithm that they were made for
-  std::int64_t first_corrected_ = 0;       // microbatch of the run with which they came into use
-  std::int64_t per_update_ = 1;            // microbatches
-  double replica_scale_ = 1;               // updates of stage 0 for one of this stage, where the learning rate follows
+  std::optional<Algorithm> corrected_;  // the algorithm that they were made for
+  std::int64_t first_corrected_ = 0;    // microbatch of the run with which they came into use
+  std::int64_t per_update_ = 1;         // microbatches
+  double replica_scale_ = 1;            // updates of stage 0 for one of this stage, where the learning rate follows
   bool scales_ragged_rounds_ = false;
   bool one_gradient_an_update_ = false;
   std::int64_t first_microbatch_ = 0;

@@ -50,13 +50,14 @@ void check_options(const TrainOptions& options) {
   for (std::size_t i = 0; i < options.segments.size(); ++i) {
     const TrainSegment& s = options.segments[i];
     if (s.epochs < 0 || s.steps < 0 || s.microbatches_per_update < 0) {
-      throw ConfigError(fmt::format("segment {} ({}): epochs {}, steps {} and microbatches_per_update {} must not be "
-                                    "negative",
-                                    i, to_string(s.algorithm), s.epochs, s.steps, s.microbatches_per_update));
+      throw ConfigError(
+          fmt::format("segment {} ({}): epochs {}, steps {} and microbatches_per_update {} must not be "
+                      "negative",
+                      i, to_string(s.algorithm), s.epochs, s.steps, s.microbatches_per_update));
     }
     if (s.epochs == 0 && s.steps == 0 && i + 1 < options.segments.size()) {
-      throw ConfigError(fmt::format("segment {} ({}) has no length; only the last may leave it out", i,
-                                    to_string(s.algorithm)));
+      throw ConfigError(
+          fmt::format("segment {} ({}) has no length; only the last may leave it out", i, to_string(s.algorithm)));
     }
   }
 }
@@ -107,7 +108,10 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
             {"shuffle", options.shuffle ? "yes" : "no"},
             {"whether the run can be stopped", options.stop_requested ? "yes" : "no"}};
   });
-  TrainCall call{data, options, {data.size(), options.microbatch_size, options.shuffle, options_.seed}, microbatches,
+  TrainCall call{data,
+                 options,
+                 {data.size(), options.microbatch_size, options.shuffle, options_.seed},
+                 microbatches,
                  detail::ProgressMeter(options, microbatches)};
   probe(data, call.sampler);
   for (const PlannedSegment& segment : segments) prove(segment.plan, {Pass::train, segment.microbatches});

@@ -123,8 +123,8 @@ void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warm
   }
 }
 
-// Backwards between the last that an update of 2BW covers and the update. Nobody uses its version before the next update
-// is complete, so a reduction has as long as the depth leaves, and ends before the next one begins.
+// Backwards between the last that an update of 2BW covers and the update. Nobody uses its version before the next
+// update is complete, so a reduction has as long as the depth leaves, and ends before the next one begins.
 std::int64_t two_bw_delay(const StagePlan& stage, std::int64_t per_update) {
   if (stage.replicas() == 1) return 0;
   const std::int64_t rounds = per_update / stage.replicas();

@@ -10,8 +10,8 @@
 
 namespace pipedream::detail {
 
-// version(k) = max(0, floor(k / step) - lag) * step / per_update, rounded down: the updates, of `per_update` microbatches
-// each, that are complete when all steps, of `step` microbatches each, but the latest `lag` are.
+// version(k) = max(0, floor(k / step) - lag) * step / per_update, rounded down: the updates, of `per_update`
+// microbatches each, that are complete when all steps, of `step` microbatches each, but the latest `lag` are.
 struct VersionTable {
   std::int64_t step = 1;
   std::int64_t per_update = 1;

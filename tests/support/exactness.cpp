@@ -15,6 +15,14 @@ std::string by_stage(const Plan& plan, const char* separator, Field field) {
   return fmt::format("{}", fmt::join(values, separator));
 }
 
+std::vector<DelayCorrectionSpec> specs_of(const ReplayCorrections& corrections) {
+  std::vector<DelayCorrectionSpec> specs;
+  if (corrections.t1) specs.push_back(pipemare_t1(corrections.annealing));
+  if (corrections.t2) specs.push_back(pipemare_t2(corrections.decay));
+  if (corrections.spectrain) specs.push_back(spectrain());
+  return specs;
+}
+
 }  // namespace
 
 std::string describe(const ExactnessCase& example) {
@@ -31,16 +39,24 @@ std::string describe(const ExactnessCase& example) {
 
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
   Trainer trainer(example.model.graph, example.plan, comm,
-                  {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
+                  {.optimizer = example.optimizer,
+                   .corrections = specs_of(example.corrections),
+                   .seed = example.seed,
+                   .device = example.device});
   trainer.record_input_gradients(true);
   WorkerRun run;
   run.stage = trainer.stage();
-  for (const std::int64_t steps : example.segments) {
+  const auto train = [&](std::int64_t steps, const std::vector<TrainSegment>& segments) {
     const TrainResult result = trainer.train(
-        *example.model.data, {.steps = steps, .microbatch_size = example.microbatch_size, .shuffle = example.shuffle});
+        *example.model.data,
+        {.steps = steps, .segments = segments, .microbatch_size = example.microbatch_size, .shuffle = example.shuffle});
     run.losses.insert(run.losses.end(), result.losses.begin(), result.losses.end());
     run.counters.push_back(trainer.counters());
-  }
+  };
+  for (const std::int64_t steps : example.segments) train(steps, {});
+  std::int64_t mixed = 0;
+  for (const TrainSegment& segment : example.mixed) mixed += segment.steps;
+  if (mixed > 0) train(mixed, example.mixed);
   run.weights = trainer.weights();
   for (const auto& [microbatch, gradients] : trainer.input_gradients()) {
     Tensors& kept = run.input_gradients[microbatch];
@@ -65,10 +81,14 @@ Replay replay(const ExactnessCase& example, Mutation mutation, int mutated_stage
                  .seed = example.seed,
                  .microbatch_size = example.microbatch_size,
                  .shuffle = example.shuffle,
+                 .corrections = example.corrections,
                  .mutation = mutation,
                  .mutated_stage = mutated_stage,
                  .device = example.device});
   for (const std::int64_t microbatches : example.segments) oracle.train(*example.model.data, microbatches);
+  for (const TrainSegment& segment : example.mixed) {
+    oracle.train(*example.model.data, segment.steps, with_algorithm(example.plan, segment.algorithm));
+  }
   return oracle;
 }
 

@@ -6,10 +6,11 @@
 // A microbatch's weights are copied into the modules before its forward; nothing is in flight but that microbatch.
 //
 // Where the definitions leave a choice, this is the one taken:
-// - learning rate of an update: rate * ((m_s / m_0) * (present / m_s)) in double, m_s the microbatches that an update of
+// - learning rate of an update: rate * ((m_s / m_0) * (present / m_s)) in double, m_s the microbatches that an update
+// of
 //   stage s covers, the first factor where replicas scale it, the second for an update that the segment's end cuts
-//   short, then times that of T1; all only for asynchronous algorithms, so that a synchronous update is the mean of what
-//   it covers, whatever the plan;
+//   short, then times that of T1; all only for asynchronous algorithms, so that a synchronous update is the mean of
+//   what it covers, whatever the plan;
 // - n* is the microbatch size that the run asked for; a last microbatch that is smaller has n_k < n*;
 // - gradients take the memory layout of their parameter before anything is computed with them;
 // - a parameter to which no path leads from the loss is left alone by the optimizer;

@@ -1,0 +1,68 @@
+#include "app/algorithm_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "pipedream/error.h"
+
+namespace pipedream::detail {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end == std::string::npos ? end : end - begin));
+  }
+  return parts;
+}
+
+std::int64_t parse_epochs(const std::string& text, const std::string& segment) {
+  std::int64_t epochs = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epochs);
+  if (error != std::errc() || end != text.data() + text.size() || epochs < 1) {
+    throw ConfigError(fmt::format("--segments: {} is no positive number of epochs, in {}", text, segment));
+  }
+  return epochs;
+}
+
+}  // namespace
+
+std::vector<DelayCorrectionSpec> parse_corrections(const std::string& text, std::int64_t annealing_microbatches,
+                                                   double decay) {
+  std::vector<DelayCorrectionSpec> specs;
+  if (text == "none") return specs;
+  std::set<std::string> seen;
+  for (const std::string& name : split(text, ',')) {
+    if (!seen.insert(name).second) throw ConfigError(fmt::format("--corrections {}: {} is there twice", text, name));
+    if (name == "t1") {
+      specs.push_back(pipemare_t1(annealing_microbatches));
+    } else if (name == "t2") {
+      specs.push_back(pipemare_t2(decay));
+    } else if (name == "spectrain") {
+      specs.push_back(spectrain());
+    } else {
+      throw ConfigError(
+          fmt::format("--corrections {}: unknown correction \"{}\" (known: none alone, or t1, t2, "
+                      "spectrain with commas between them)",
+                      text, name));
+    }
+  }
+  return specs;
+}
+
+std::vector<TrainSegment> parse_segments(const std::string& text) {
+  std::vector<TrainSegment> segments;
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t colon = part.find(':');
+    TrainSegment& segment = segments.emplace_back();
+    segment.algorithm = parse_algorithm(part.substr(0, colon));
+    if (colon != std::string::npos) segment.epochs = parse_epochs(part.substr(colon + 1), part);
+  }
+  return segments;
+}
+
+}  // namespace pipedream::detail
