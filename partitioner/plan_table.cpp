@@ -35,8 +35,12 @@ std::string worker_list(const std::vector<int>& workers) {
 }
 
 Row stage_row(std::size_t index, const StagePlan& stage) {
-  return {fmt::format("{}", index), shortened(stage.layers), worker_list(stage.workers),
-          fmt::format("{}", stage.warmup), fmt::format("{}", stage.reduce_delay)};
+  return {fmt::format("{}", index),
+          shortened(stage.layers),
+          worker_list(stage.workers),
+          fmt::format("{}", stage.warmup),
+          fmt::format("{}", stage.reduce_delay),
+          stage.recompute ? "yes" : "no"};
 }
 
 Row predicted_row(std::size_t index, const StagePrediction& expected) {
@@ -47,7 +51,7 @@ Row predicted_row(std::size_t index, const StagePrediction& expected) {
 
 // Two tables: one line of both is wider than a terminal.
 std::string stage_tables(const Plan& plan) {
-  std::vector<Row> stages = {{"stage", "layers", "workers", "warm-up", "delay"}};
+  std::vector<Row> stages = {{"stage", "layers", "workers", "warm-up", "delay", "recompute"}};
   std::vector<Row> predicted = {{"stage", "forward", "backward", "reduce", "sends", "returns", "parameters", "memory"}};
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     stages.push_back(stage_row(s, plan.stages[s]));

@@ -82,13 +82,16 @@ void predict_stages(Plan& plan, const Profile& profile, const std::vector<detail
     const auto footprint = detail::stage_footprint(profile, ends, stage_of, static_cast<int>(s));
     stage.prediction.parameter_bytes = footprint.parameter_bytes;
     stage.prediction.memory_bytes = detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)),
-                                                         stage.reduce_delay, optimizer_state_factor);
+                                                         stage.reduce_delay, optimizer_state_factor, stage.recompute);
     stage.prediction.allreduce_us = links.allreduce_us(footprint.parameter_bytes, stage.replicas());
   }
   for (std::size_t l = 0; l < stage_of.size(); ++l) {
     StagePrediction& prediction = plan.stages[static_cast<std::size_t>(stage_of[l])].prediction;
     prediction.forward_us += profile.layers[l].forward_us;
     prediction.backward_us += profile.layers[l].backward_us;
+  }
+  for (StagePlan& stage : plan.stages) {
+    if (stage.recompute) stage.prediction.backward_us += stage.prediction.forward_us;
   }
 }
 

@@ -1,8 +1,8 @@
 // How a model is cut into stages and which workers run them.
 //
 // The file is JSON with "format": "pipedream-plan"; a person can write one by hand: graph_hash, warmup (the default
-// depth), reduce_delay (0), microbatches_per_update and the predictions may be left out. Reading is strict: ConfigError
-// with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON; an unknown field is refused.
+// depth), reduce_delay (0), recompute (no), microbatches_per_update and the predictions may be left out. Reading is
+// strict: ConfigError with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON; an unknown field is refused.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ struct StagePlan {
   std::vector<int> workers;         // one per replica; replica q handles microbatches k with k mod r = q
   int warmup = 0;                   // w(s): forwards before the first (forward, backward) pair
   int reduce_delay = 0;             // d: 0 or 1, see docs/algorithms.md
+  bool recompute = false;           // keep a microbatch's inputs only, and repeat its forward before its backward
   StagePrediction prediction;
 
   int replicas() const { return static_cast<int>(workers.size()); }
@@ -66,8 +67,8 @@ std::vector<int> default_warmup(std::span<const int> replicas);
 // Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
 // warmup >= 0, 0 in the last stage and under model_parallel and data_parallel, and such that no stage waits for ever:
 // for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where replicas of s reduce without delay;
-// reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is synchronous; data_parallel has one stage,
-// model_parallel no replicas;
+// reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is synchronous; recompute only where
+// backwards see the weights of their forwards; data_parallel has one stage, model_parallel no replicas;
 // microbatches_per_update left 0 where the algorithm fixes it. Throws ConfigError naming stage and field.
 void validate(const Plan& plan);
 

@@ -55,6 +55,7 @@ Plan with_algorithm(const Plan& plan, Algorithm algorithm) {
       stage.warmup = depths[s];
     }
     if (!traits.delays_reduction) stage.reduce_delay = 0;
+    if (traits.overwrites) stage.recompute = false;
   }
   validate(other);
   return other;

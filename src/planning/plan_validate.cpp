@@ -88,6 +88,12 @@ void check_depths(const Plan& plan) {
     if (stage.reduce_delay == 1 && !traits.delays_reduction) {
       fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
     }
+    if (stage.recompute && traits.overwrites) {
+      fail(
+          "stages[{}].recompute: must be false under {}, whose backwards see other weights than their forwards; the "
+          "algorithms that stash or flush can recompute",
+          s, to_string(plan.algorithm));
+    }
     if (stage.reduce_delay == 1 && stage.replicas() == 1) {
       fail("stages[{}].reduce_delay: must be 0 in a stage with one replica, which has nothing to reduce", s);
     }

@@ -79,6 +79,7 @@ void StageWorker::start_segment(SegmentStart start) {
                        : 1;
   scales_ragged_rounds_ = asynchronous;
   one_gradient_an_update_ = per_update_ <= replicas_;
+  recomputes_ = plan.stages[static_cast<std::size_t>(stage)].recompute;
   first_microbatch_ = start.first_microbatch;
   base_version_ = versions_.newest();
   accumulator_.set_nominal_weight(start.nominal_weight);
@@ -101,27 +102,43 @@ void StageWorker::show_weights(const Action& action) {
 
 std::vector<Message> StageWorker::forward(const Action& action, const Tensors& data, std::vector<Message> incoming) {
   show_weights(action);
-  ForwardResult result = stage_.forward(first_microbatch_ + action.microbatch, data, tensors_of(std::move(incoming)));
+  const std::int64_t microbatch = first_microbatch_ + action.microbatch;
+  StageInputs inputs{data, tensors_of(std::move(incoming))};
+  InFlight& in_flight = in_flight_[action.microbatch];
+  if (recomputes_) in_flight.inputs = inputs.clone();
+  ForwardResult result = stage_.forward(microbatch, inputs.data, inputs.incoming);
   if (stage_.wiring().has_loss) {
     Scores scores;
     scores.microbatch = action.microbatch;
     scores.weight = result.activations.weight;
     scores_.add(std::move(scores), {result.activations.loss});
   }
-  in_flight_[action.microbatch] = std::move(result.activations);
+  if (recomputes_) {
+    in_flight.activations.weight = result.activations.weight;
+  } else {
+    in_flight.activations = std::move(result.activations);
+  }
   counters_.peak_in_flight = std::max(counters_.peak_in_flight, static_cast<std::int64_t>(in_flight_.size()));
   if (action.frees_version) versions_.free(base_version_ + action.version);
   return messages_of(std::move(result.outgoing), 0);
 }
 
+// The same forward again: at the same weights, with the same draws; running statistics have seen it already.
+void StageWorker::recompute(std::int64_t microbatch, InFlight& in_flight) {
+  const BufferLoan buffers(stage_, {});
+  const StageInputs inputs = std::move(in_flight.inputs);
+  in_flight.activations = stage_.forward(microbatch, inputs.data, inputs.incoming).activations;
+}
+
 std::vector<Message> StageWorker::backward(const Action& action, std::vector<Message> gradients) {
   show_weights(action);
   const auto found = in_flight_.find(action.microbatch);
-  double weight = found->second.weight;  // n_k comes from the loss, and with the gradients to every other stage
+  if (recomputes_) recompute(first_microbatch_ + action.microbatch, found->second);
+  double weight = found->second.activations.weight;  // n_k comes from the loss, and with the gradients to other stages
   if (!stage_.wiring().has_loss) {
     for (const Message& message : gradients) weight = std::max(weight, message.weight);
   }
-  BackwardResult result = stage_.backward(found->second, tensors_of(std::move(gradients)));
+  BackwardResult result = stage_.backward(found->second.activations, tensors_of(std::move(gradients)));
   in_flight_.erase(found);
   if (recording_input_gradients) record(action.microbatch, result.incoming);
   accumulator_.add(std::move(result.parameters), weight, one_gradient_an_update_);

@@ -53,6 +53,13 @@ class StageWorker : public PassCompute {
   std::map<std::int64_t, Tensors> input_gradients;  // by microbatch of the run
 
  private:
+  // A microbatch between its forward and its backward.
+  struct InFlight {
+    Activations activations;  // only the weight where inputs are kept
+    StageInputs inputs;
+  };
+
+  void recompute(std::int64_t microbatch, InFlight& in_flight);
   StageCorrections make_corrections(const Plan& plan, std::int64_t call_microbatches) const;
   void show_weights(const Action& action);
   double learning_rate_factor(const Action& action) const;
@@ -75,7 +82,8 @@ class StageWorker : public PassCompute {
   bool one_gradient_an_update_ = false;
   std::int64_t first_microbatch_ = 0;
   std::int64_t base_version_ = 0;
-  std::unordered_map<std::int64_t, Activations> in_flight_;
+  bool recomputes_ = false;
+  std::unordered_map<std::int64_t, InFlight> in_flight_;
   ScoreReader scores_;
   RuntimeCounters counters_;
 };
