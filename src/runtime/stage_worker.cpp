@@ -36,15 +36,29 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
     : stage_(graph, plan, stage, options.seed, options.device),
       versions_(values_of(stage_.parameters())),
       optimizer_(options.optimizer, versions_.masters(), names_of(stage_.parameters())),
-      accumulator_(versions_.masters(), [&] {
-        auto group = open_group(plan.stages[static_cast<std::size_t>(stage)], comm, reduce_id, options.device);
-        group_ = group.get();
-        return group;
-      }()) {
+      accumulator_(versions_.masters(),
+                   [&] {
+                     auto group =
+                         open_group(plan.stages[static_cast<std::size_t>(stage)], comm, reduce_id, options.device);
+                     group_ = group.get();
+                     return group;
+                   }()),
+      is_first_replica_(plan.stages[static_cast<std::size_t>(stage)].workers.front() == comm.rank()),
+      scales_by_replicas_(scales_by_replicas(options.optimizer)),
+      schedule_(options.optimizer.schedule),
+      clipper_(options.optimizer.clipping),
+      specs_(options.corrections) {
   replicas_ = plan.stages[static_cast<std::size_t>(stage)].replicas();
-  scales_by_replicas_ = scales_by_replicas(options.optimizer);
-  specs_ = options.corrections;
   stage_.set_training(true);
+}
+
+void StageWorker::open_clipper(const LayerGraph& graph, Communicator& comm, int reduce_id) {
+  clipper_.open(graph, names_of(stage_.parameters()), is_first_replica_, comm, reduce_id);
+}
+
+void StageWorker::check(const Plan& plan) const {
+  clipper_.check(plan.algorithm);
+  check_corrections(plan);
 }
 
 StageCorrections StageWorker::make_corrections(const Plan& plan, std::int64_t call_microbatches) const {
@@ -166,11 +180,12 @@ void StageWorker::reduce_wait(const Action&) { accumulator_.reduce_wait(); }
 double StageWorker::learning_rate_factor(const Action& action) const {
   const double present =
       scales_ragged_rounds_ ? static_cast<double>(action.covers) / static_cast<double>(per_update_) : 1;
-  return replica_scale_ * present;
+  return replica_scale_ * present * schedule_.factor(first_microbatch_ + action.microbatch);
 }
 
 void StageWorker::update(const Action& action) {
   const Tensors gradients = accumulator_.take();
+  clipper_.clip(gradients);
   const KeepOld keep = action.copies_version ? optimizer_.keep_old() : KeepOld::no;
   const std::int64_t position = first_microbatch_ + action.microbatch - first_corrected_;
   corrections_->update(versions_, gradients, position, [&](double correction) {

@@ -11,6 +11,7 @@
 #include "pipedream/action.h"
 #include "pipedream/trainer.h"
 #include "runtime/accumulator.h"
+#include "runtime/clipping.h"
 #include "runtime/pass.h"
 #include "runtime/stage.h"
 #include "runtime/stage_corrections.h"
@@ -36,8 +37,10 @@ class StageWorker : public PassCompute {
   Stage& stage() { return stage_; }
   VersionStore& versions() { return versions_; }
   ReduceGroup* group() { return group_; }
-  // Throws ConfigError where the delay corrections do not fit the plan's algorithm.
-  void check_corrections(const Plan& plan) const;
+  // Collective, once.
+  void open_clipper(const LayerGraph& graph, Communicator& comm, int reduce_id);
+  // Throws ConfigError where delay corrections or clipping do not fit the plan's algorithm.
+  void check(const Plan& plan) const;
   // Versions in actions count from the newest at this moment; microbatches from the segment's first.
   void start_segment(SegmentStart start);
 
@@ -62,6 +65,7 @@ class StageWorker : public PassCompute {
   void recompute(std::int64_t microbatch, InFlight& in_flight);
   StageCorrections make_corrections(const Plan& plan, std::int64_t call_microbatches) const;
   void show_weights(const Action& action);
+  void check_corrections(const Plan& plan) const;
   double learning_rate_factor(const Action& action) const;
   void record(std::int64_t microbatch, const std::vector<Tensors>& gradients);
 
@@ -71,7 +75,10 @@ class StageWorker : public PassCompute {
   ReduceGroup* group_ = nullptr;  // owned by the accumulator
   GradientAccumulator accumulator_;
   int replicas_;
+  bool is_first_replica_;
   bool scales_by_replicas_;
+  LearningRateSchedule schedule_;
+  GradientClipper clipper_;
   std::optional<std::vector<DelayCorrectionSpec>> specs_;
   std::optional<StageCorrections> corrections_;
   std::optional<Algorithm> corrected_;  // the algorithm that they were made for

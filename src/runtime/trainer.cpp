@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "pipedream/error.h"
 #include "pipedream/validate.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kStageReduceId = 0;
 constexpr int kAllWorkersReduceId = 1;
+constexpr int kClippingReduceId = 2;
 
 std::string text_of(const OptimizerSpec& spec) {
   const OptimizerSettings& s = spec.settings;
@@ -23,6 +25,10 @@ std::string text_of(const OptimizerSpec& spec) {
       fmt::format("{} learning rate {} momentum {} nesterov {} weight decay {} betas {} {} epsilon {} by replicas {}",
                   to_string(spec.kind), s.learning_rate, s.momentum, s.nesterov, s.weight_decay, s.beta1, s.beta2,
                   s.epsilon, spec.scale_by_replicas ? (*spec.scale_by_replicas ? "yes" : "no") : "default");
+  const LearningRateSchedule& r = spec.schedule;
+  text += fmt::format(" schedule {} warm-up {} total {} end {} every {} times {}", static_cast<int>(r.shape),
+                      r.warmup_microbatches, r.total_microbatches, r.end_factor, r.step_microbatches, r.step_factor);
+  text += fmt::format(" clipped to {} by {}", spec.clipping.max_norm, static_cast<int>(spec.clipping.scope));
   for (const ParameterGroup& g : spec.groups) {
     text += fmt::format("; {}: {} {} {}", g.pattern, g.learning_rate.value_or(-1), g.weight_decay.value_or(-1),
                         g.momentum.value_or(-1));
@@ -35,6 +41,15 @@ std::string text_of(const std::optional<std::vector<DelayCorrectionSpec>>& corre
   std::string text;
   for (const DelayCorrectionSpec& spec : *corrections) text += (text.empty() ? "" : ", ") + spec.name;
   return text.empty() ? "none" : text;
+}
+
+void check_optimizer(const OptimizerSpec& spec) {
+  validate(spec.schedule);
+  const double norm = spec.clipping.max_norm;
+  if (!std::isfinite(norm) || norm < 0) {
+    throw ConfigError(
+        fmt::format("gradients are to be clipped to a norm of {}; it must be positive, or 0 for none", norm));
+  }
 }
 
 void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& comm) {
@@ -59,6 +74,7 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
     comm_.set_deadline(options_.deadline);
     detail::agree(comm_, [&]() -> detail::Facts {
       check_plan(graph_, plan_, comm_);
+      check_optimizer(options_.optimizer);
       options_.device = detail::resolve_device(options_.device, comm_);
       return {{"library version", std::string(version())},
               {"model", graph_.hash()},
@@ -97,6 +113,7 @@ void Trainer::Impl::open() {
   channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, options_.device, comm_);
   exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, *worker_, detail::first_free_channel_id(links_));
   executor_ = std::make_unique<detail::Executor>(comm_, worker_->stage(), *channels_);
+  worker_->open_clipper(graph_, comm_, kClippingReduceId);
   comm_.connect();
   if (comm_.size() == 1) return;
   std::vector<int> all(static_cast<std::size_t>(comm_.size()));

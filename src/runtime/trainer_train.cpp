@@ -98,7 +98,7 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
     require_data(data);
     segments = plan_segments(options, (data.size() + options.microbatch_size - 1) / options.microbatch_size);
     for (const PlannedSegment& segment : segments) {
-      worker_->check_corrections(segment.plan);
+      worker_->check(segment.plan);
       microbatches += segment.microbatches;
     }
     return {{"rows of the data set", std::to_string(data.size())},

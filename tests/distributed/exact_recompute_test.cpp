@@ -1,5 +1,5 @@
-// Stages that keep only their inputs and repeat the forward: the oracle keeps everything, and every bit must agree, with
-// layers that draw and layers that keep statistics.
+// Stages that keep only their inputs and repeat the forward: the oracle keeps everything, and every bit must agree,
+// with layers that draw and layers that keep statistics.
 #include <catch2/catch.hpp>
 
 #include "pipedream/error.h"

@@ -50,6 +50,7 @@ enum class Mutation {
   no_stash_restore,  // the backward of one stage sees its newest weights
   stashed_backward,  // where the backward should see the newest weights, that of one stage sees those of its forward
   no_correction,     // the delay corrections of one stage are left out
+  no_clipping,       // gradients keep their norm
 };
 
 // PipeMare's T1 and T2 and weight prediction, as docs/algorithms.md has them.
@@ -99,6 +100,12 @@ class Replay {
 
  private:
   struct Stage;
+  // An update that a stage is to make: the mean gradient, and how many microbatches it covers.
+  struct Due {
+    Stage* stage;
+    Tensors gradient;
+    double present;
+  };
 
   std::int64_t version(const Stage& stage, std::int64_t k) const;
   double delay(const Stage& stage) const;
@@ -108,7 +115,9 @@ class Replay {
   std::int64_t version_to_use(const Stage& stage, std::int64_t k) const;
   void run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k);
   Tensors received_gradients(std::size_t stage, const MicrobatchGradients& gradients) const;
-  void update(Stage& stage);
+  Due take_update(Stage& stage) const;
+  void clip(const std::vector<Due>& updates) const;
+  void update(const Due& due);
   double rate_factor(const Stage& stage, double present) const;
   Tensors averaged_buffers(const Stage& stage) const;
 
