@@ -20,13 +20,14 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-std::int64_t parse_epochs(const std::string& text, const std::string& segment) {
-  std::int64_t epochs = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epochs);
-  if (error != std::errc() || end != text.data() + text.size() || epochs < 1) {
-    throw ConfigError(fmt::format("--segments: {} is no positive number of epochs, in {}", text, segment));
+// A whole number from `least` on.
+std::int64_t parse_count(const std::string& text, std::int64_t least, const std::string& what) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < least) {
+    throw ConfigError(fmt::format("{}: \"{}\" is no whole number from {} on", what, text, least));
   }
-  return epochs;
+  return count;
 }
 
 }  // namespace
@@ -60,9 +61,19 @@ std::vector<TrainSegment> parse_segments(const std::string& text) {
     const std::size_t colon = part.find(':');
     TrainSegment& segment = segments.emplace_back();
     segment.algorithm = parse_algorithm(part.substr(0, colon));
-    if (colon != std::string::npos) segment.epochs = parse_epochs(part.substr(colon + 1), part);
+    if (colon != std::string::npos) segment.epochs = parse_count(part.substr(colon + 1), 1, "--segments " + part);
   }
   return segments;
+}
+
+StageChoice parse_stages(const std::string& text) {
+  if (text == "all") return {.all = true};
+  StageChoice choice;
+  if (text == "none") return choice;
+  for (const std::string& part : split(text, ',')) {
+    choice.stages.push_back(static_cast<int>(parse_count(part, 0, "--recompute " + text)));
+  }
+  return choice;
 }
 
 }  // namespace pipedream::detail

@@ -18,4 +18,11 @@ std::vector<DelayCorrectionSpec> parse_corrections(const std::string& text, std:
 // ALGORITHM:EPOCHS with commas between them; the last may leave its epochs out. Throws ConfigError.
 std::vector<TrainSegment> parse_segments(const std::string& text);
 
+// Stages of "all", "none", or numbers with commas between them. Throws ConfigError.
+struct StageChoice {
+  bool all = false;
+  std::vector<int> stages = {};
+};
+StageChoice parse_stages(const std::string& text);
+
 }  // namespace pipedream::detail

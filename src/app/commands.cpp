@@ -5,6 +5,7 @@
 
 #include "app/agree.h"
 #include "app/losses.h"
+#include "app/optimizer_options.h"
 #include "app/progress.h"
 #include "app/report.h"
 #include "app/session.h"
@@ -14,8 +15,15 @@
 namespace pipedream::detail {
 namespace {
 
-TrainerOptions trainer_options(const Options& options) {
-  return {.optimizer = options.optimizer,
+std::int64_t microbatches_per_epoch(const Options& options, const Dataset& data) {
+  return (data.size() + options.microbatch_size - 1) / options.microbatch_size;
+}
+
+TrainerOptions trainer_options(const Options& options, const Dataset& data) {
+  OptimizerSpec optimizer = options.optimizer;
+  complete(optimizer.schedule,
+           options.steps > 0 ? options.steps : options.epochs * microbatches_per_epoch(options, data));
+  return {.optimizer = optimizer,
           .corrections = options.corrections,
           .seed = options.seed,
           .device = options.device,
@@ -35,7 +43,7 @@ void check_outputs(const Session& session) {
 
 TrainResult train_model(Session& session, Trainer& trainer, const Dataset& data) {
   const Options& options = session.options;
-  const std::int64_t per_epoch = (data.size() + options.microbatch_size - 1) / options.microbatch_size;
+  const std::int64_t per_epoch = microbatches_per_epoch(options, data);
   // Made on the one worker that is asked to report.
   std::optional<ProgressPrinter> printer;
   const TrainResult result =
@@ -94,7 +102,7 @@ int run_train(Session& session) {
   const Plan plan = obtain_plan(session, graph, *data);
   session.console.print("{}", describe_plan(plan, options.microbatch_size));
 
-  Trainer trainer(graph, plan, session.comm, trainer_options(options));
+  Trainer trainer(graph, plan, session.comm, trainer_options(options, *data));
   if (!options.initial_weights.empty()) trainer.load_weights(options.initial_weights);
   if (!options.save_initial.empty()) trainer.save_weights(options.save_initial);
   const TrainResult result = train_model(session, trainer, *data);
@@ -118,7 +126,7 @@ int run_evaluate(Session& session) {
     if (!options.plan.empty()) return read_checked_plan(session, graph);
     return single_stage_plan(graph.layer_names(), session.comm.size(), Algorithm::data_parallel);
   });
-  Trainer trainer(graph, plan, session.comm, trainer_options(options));
+  Trainer trainer(graph, plan, session.comm, trainer_options(options, *test));
   trainer.load_weights(options.weights);
   session.console.print("{}", describe_evaluation(trainer.evaluate(*test, options.microbatch_size)));
   return 0;

@@ -12,6 +12,7 @@
 
 #include "app/algorithm_options.h"
 #include "app/devices.h"
+#include "app/optimizer_options.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
 
@@ -31,9 +32,8 @@ struct RawOptions {
   std::int64_t annealing_microbatches = 0;
   std::optional<double> decay;
   std::string segments;
-  std::string optimizer;
-  std::optional<double> learning_rate;
-  std::optional<double> momentum;
+  std::string recompute;
+  OptimizerOptions optimizer;
 };
 
 const std::vector<std::string>& log_levels() {
@@ -101,7 +101,7 @@ void add_planning(CLI::App& command, RawOptions& raw) {
       ->check(CLI::Range(std::int64_t{1}, kMaxCount));
 }
 
-void add_asynchronous(CLI::App& command, RawOptions& raw) {
+void add_algorithm(CLI::App& command, RawOptions& raw) {
   command.add_option("--segments", raw.segments,
                      "Parts of the run under one algorithm each, ALGORITHM:EPOCHS with commas between them; the last "
                      "may leave its epochs out. 1f1b-flush:2,pipemare is PipeMare's T3");
@@ -112,6 +112,9 @@ void add_asynchronous(CLI::App& command, RawOptions& raw) {
       .add_option("--t1-microbatches", raw.annealing_microbatches,
                   "Microbatches over which t1 raises the learning rate; a quarter of the run unless told")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+  command.add_option("--recompute", raw.recompute,
+                     "Stages that keep only a microbatch's inputs and repeat its forward: all, none, or numbers with "
+                     "commas between them; what the plan says unless told");
   command.add_option("--t2-decay", raw.decay, "The constant D of t2, between 0 and 1; e^-2 unless told");
 }
 
@@ -123,9 +126,7 @@ void add_training(CLI::App& command, RawOptions& raw) {
   command.add_option("--steps", options.steps, "Microbatches to train, instead of --epochs")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount))
       ->excludes(epochs);
-  command.add_option("--optimizer", raw.optimizer, "sgd, adam or adamw");
-  command.add_option("--learning-rate", raw.learning_rate, "Of all parameter groups without one of their own");
-  command.add_option("--momentum", raw.momentum, "Of sgd");
+  raw.optimizer.add_to(command);
   command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
 }
 
@@ -137,33 +138,6 @@ void add_files(CLI::App& command, Options& options) {
   command.add_option("--save-weights", options.save_weights, "Write the weights after training (safetensors)");
 }
 
-double checked_setting(const char* option, double value) {
-  if (!std::isfinite(value) || value < 0) {
-    throw ConfigError(fmt::format("{} {}: it must be a finite number from 0 on", option, value));
-  }
-  return value;
-}
-
-OptimizerSpec choose_optimizer(const RawOptions& raw, const OptimizerSpec& application) {
-  OptimizerSpec spec = application;
-  if (!raw.optimizer.empty()) {
-    const OptimizerKind kind = parse_optimizer(raw.optimizer);
-    if (kind != application.kind) {
-      // The application's settings are those of its own optimizer.
-      spec = kind == OptimizerKind::sgd ? sgd() : kind == OptimizerKind::adam ? adam() : adamw();
-      spec.groups = application.groups;
-    }
-  }
-  if (raw.learning_rate) spec.settings.learning_rate = checked_setting("--learning-rate", *raw.learning_rate);
-  if (raw.momentum) {
-    if (spec.kind != OptimizerKind::sgd) {
-      throw ConfigError(fmt::format("--momentum belongs to sgd, not to {}", to_string(spec.kind)));
-    }
-    spec.settings.momentum = checked_setting("--momentum", *raw.momentum);
-  }
-  return spec;
-}
-
 void finish(RawOptions& raw, const Application& application) {
   Options& options = raw.options;
   options.device = parse_device(raw.device);
@@ -171,7 +145,8 @@ void finish(RawOptions& raw, const Application& application) {
   // A range check lets "nan" pass.
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
-  options.optimizer = choose_optimizer(raw, application.optimizer);
+  options.optimizer = raw.optimizer.choose(application.optimizer);
+  if (!raw.recompute.empty()) options.recompute = parse_stages(raw.recompute);
   if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
   const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;
   if (!raw.corrections.empty() || has_settings) {
@@ -209,7 +184,7 @@ struct Parser {
     for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw);
     add_profile(*profile, raw.options);
     add_planning(*train, raw);
-    add_asynchronous(*train, raw);
+    add_algorithm(*train, raw);
     add_training(*train, raw);
     add_files(*train, raw.options);
     evaluate->add_option("--weights", raw.options.weights, "The safetensors file to evaluate")->required();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/algorithm_options.h"
 #include "pipedream/algorithm.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/run.h"
@@ -50,6 +51,7 @@ struct Options {
   std::int64_t microbatches_per_update = 0;  // 0: not given
   std::optional<std::vector<DelayCorrectionSpec>> corrections;
   std::vector<TrainSegment> segments;
+  std::optional<StageChoice> recompute;
   std::int64_t epochs = 10;
   std::int64_t steps = 0;  // 0: not given
   bool shuffle = true;

@@ -65,6 +65,19 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
                     .optimizer_state_factor = state_factor_of(options, algorithm)});
 }
 
+void choose_recomputation(Plan& plan, const Options& options) {
+  if (!options.recompute) return;
+  for (StagePlan& stage : plan.stages) stage.recompute = options.recompute->all;
+  for (const int s : options.recompute->stages) {
+    if (s >= static_cast<int>(plan.stages.size())) {
+      throw ConfigError(
+          fmt::format("--recompute: there is no stage {}; the plan has stages 0 to {}", s, plan.stages.size() - 1));
+    }
+    plan.stages[static_cast<std::size_t>(s)].recompute = true;
+  }
+  validate(plan);
+}
+
 }  // namespace
 
 Profile measure(Session& session, const LayerGraph& graph, const Dataset& data) {
@@ -95,6 +108,7 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   if (options.microbatches_per_update > 0) plan.microbatches_per_update = options.microbatches_per_update;
   try {
     if (options.algorithm) plan = with_algorithm(plan, *options.algorithm);
+    choose_recomputation(plan, options);
     validate(plan);
     validate_against_layers(plan, graph.layer_edges());
   } catch (const ConfigError& error) {
@@ -113,7 +127,11 @@ Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data)
   const Profile profile = obtain_profile(session, graph, data);
   const Topology topology = obtain_topology(session, profile);
   return agreed(session.comm, [&] {
-    if (!plan) return make_plan(session, profile, topology);
+    if (!plan) {
+      plan = make_plan(session, profile, topology);
+      if (!options.recompute) return *plan;
+      choose_recomputation(*plan, options);
+    }
     predict(*plan, profile, topology, state_factor_of(options, plan->algorithm));
     return *plan;
   });
