@@ -12,10 +12,14 @@
 #include "pipedream/trainer.h"
 #include "pipedream/weights.h"
 #include "support/models.h"
-#include "support/replay.h"
 #include "support/test_device.h"
+#include "verify/replay.h"
 
 namespace pipedream::testing {
+
+using detail::Mutation;
+using detail::Replay;
+using detail::ReplayCorrections;
 
 struct ExactnessCase {
   TestModel model;

@@ -7,15 +7,13 @@
 //
 // Where the definitions leave a choice, this is the one taken:
 // - learning rate of an update: rate * ((m_s / m_0) * (present / m_s)) in double, m_s the microbatches that an update
-// of
-//   stage s covers, the first factor where replicas scale it, the second for an update that the segment's end cuts
-//   short, then times that of T1; all only for asynchronous algorithms, so that a synchronous update is the mean of
-//   what it covers, whatever the plan;
+//   of stage s covers, the first factor where replicas scale it, the second for an update that the segment's end cuts
+//   short; both only for asynchronous algorithms, so that a synchronous update is the mean of what it covers, whatever
+//   the plan; then times the schedule's factor, then times that of T1;
 // - n* is the microbatch size that the run asked for; a last microbatch that is smaller has n_k < n*;
 // - gradients take the memory layout of their parameter before anything is computed with them;
 // - a parameter to which no path leads from the loss is left alone by the optimizer;
-// - buffers of replicas: floating ones are summed in replica order and divided by r_s, others are replica 0's.
-//
+// - buffers of replicas: floating ones are summed in replica order and divided by r_s, others are replica 0's;
 // - PipeMare's T2 and SpecTrain: products are rounded before they are added, per element, in float.
 //
 // One thread. Throws std::logic_error where a version is needed before it exists, which would be a fault of the table.
@@ -34,10 +32,9 @@
 #include "pipedream/optimizer.h"
 #include "pipedream/plan.h"
 #include "pipedream/weights.h"
-#include "replay_model.h"
-#include "support/test_device.h"
+#include "verify/replay_model.h"
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 
 // A deliberate mistake: a test that compares with a mutated replay must see a difference, or it could not fail.
 enum class Mutation {
@@ -70,7 +67,7 @@ struct ReplayOptions {
   ReplayCorrections corrections = {};
   Mutation mutation = Mutation::none;
   int mutated_stage = 0;  // for the mutations of one stage
-  torch::Device device = test_device();
+  torch::Device device = torch::kCPU;
 };
 
 class Replay {
@@ -108,6 +105,7 @@ class Replay {
   };
 
   std::int64_t version(const Stage& stage, std::int64_t k) const;
+  bool is_on_one_copy() const;
   double delay(const Stage& stage) const;
   bool corrects(const Stage& stage) const;
   Tensors forward_weights(const Stage& stage, std::int64_t k) const;
@@ -131,4 +129,4 @@ class Replay {
   std::vector<std::map<std::int64_t, Tensors>> input_gradients_;  // by stage
 };
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail
