@@ -120,8 +120,8 @@ void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warm
   }
 }
 
-// Backwards between the last that an update of 2BW covers and the update. Nobody uses its version before the next update
-// is complete, so a reduction has as long as the depth leaves, and ends before the next one begins.
+// Backwards between the last that an update of 2BW covers and the update. Nobody uses its version before the next
+// update is complete, so a reduction has as long as the depth leaves, and ends before the next one begins.
 std::int64_t two_bw_delay(const StagePlan& stage, std::int64_t per_update) {
   if (stage.replicas() == 1) return 0;
   const std::int64_t rounds = per_update / stage.replicas();
@@ -206,7 +206,7 @@ detail::VersionTable detail::version_table(const Plan& plan, int stage) {
 }
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
-  const detail::Place place = detail::place_of(plan, worker);
+  const detail::Place place = detail::places_of(plan, worker).front();
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
   const detail::VersionTable table = detail::version_table(plan, place.stage);

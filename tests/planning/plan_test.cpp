@@ -81,11 +81,11 @@ TEST_CASE("every default depth is valid") {
 TEST_CASE("workers and their stages") {
   const Plan plan = plan_of({2, 1, 3});
   CHECK(plan.workers() == 6);
-  CHECK(plan.stage_of_worker(0) == 0);
-  CHECK(plan.stage_of_worker(2) == 1);
-  CHECK(plan.stage_of_worker(5) == 2);
-  CHECK(plan.stage_of_worker(6) == -1);
-  CHECK(plan.stage_of_worker(-1) == -1);
+  CHECK(plan.stages_of_worker(0) == std::vector<int>{0});
+  CHECK(plan.stages_of_worker(2) == std::vector<int>{1});
+  CHECK(plan.stages_of_worker(5) == std::vector<int>{2});
+  CHECK(plan.stages_of_worker(6).empty());
+  CHECK(plan.stages_of_worker(-1).empty());
 }
 
 TEST_CASE("a plan that cannot be is refused with stage and field") {
