@@ -35,6 +35,7 @@ std::int64_t update_size(const Plan& plan, const StagePlan& stage) {
       return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : stage.replicas();
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : std::int64_t{4} * plan.workers();
     case Algorithm::pipedream:
       return stage.replicas();
@@ -110,6 +111,7 @@ std::int64_t Replay::version(const Stage& stage, std::int64_t k) const {
     case Algorithm::data_parallel:
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       return stage.base + k / stage.update_size;
     case Algorithm::pipedream: {
       const std::int64_t round = k / stage.plan.replicas();
