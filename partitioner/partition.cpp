@@ -25,6 +25,10 @@ void check(const PartitionOptions& options) {
   if (options.algorithm == Algorithm::data_parallel && options.straight) {
     throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
   }
+  if (traits_of(options.algorithm).shares_workers) {
+    throw ConfigError(fmt::format("algorithm: the planner gives each worker one stage; {} plans are written by hand",
+                                  to_string(options.algorithm)));
+  }
 }
 
 // Default depths; without a flush replicas of one stage among several are at different phases, so that waiting for each
@@ -100,6 +104,7 @@ class Planner {
         return solve_data_parallel(limit_bytes);
       case Algorithm::gpipe:
       case Algorithm::flush_1f1b:
+      case Algorithm::interleaved_1f1b:
       case Algorithm::pipedream:
       case Algorithm::vertical_sync:
       case Algorithm::two_bw:

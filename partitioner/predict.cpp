@@ -148,6 +148,26 @@ void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vecto
       (plan.prediction.microbatch_us + through_us + reduce_us) / static_cast<double>(update);
 }
 
+// The slowest worker passes all microbatches of an update through its stages; before and after that the last worker
+// waits for the first stage of each other. With p workers of v equal stages each: (v M + p - 1) / M of a stage's time
+// for each microbatch.
+void predict_interleaved(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+  const auto update = static_cast<double>(microbatches_per_update(plan, 0));
+  const auto compute_us = [&](std::size_t s) {
+    return plan.stages[s].prediction.forward_us + plan.stages[s].prediction.backward_us;
+  };
+  double others_us = 0;
+  for (int worker = 0; worker < plan.workers(); ++worker) {
+    double worker_us = 0;
+    for (const int stage : plan.stages_of_worker(worker)) worker_us += compute_us(static_cast<std::size_t>(stage));
+    raise(plan.prediction, worker_us, fmt::format("compute of worker {}", worker));
+  }
+  for (std::size_t s = 0; s + 1 < static_cast<std::size_t>(plan.workers()); ++s) {
+    others_us += compute_us(s) + links.transfer_us(cuts[s].forward, cuts[s].backward);
+  }
+  plan.prediction.microbatch_us += others_us / update;
+}
+
 // An update of M microbatches: each replica computes its share of them while gradients are reduced.
 void predict_data_parallel(Plan& plan) {
   const StagePlan& stage = plan.stages.front();
@@ -196,6 +216,9 @@ void predict(Plan& plan, const Profile& profile, const Topology& topology, doubl
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
       predict_flush(plan, links, cuts);
+      break;
+    case Algorithm::interleaved_1f1b:
+      predict_interleaved(plan, links, cuts);
       break;
     case Algorithm::model_parallel:
       predict_sequence(plan, links, cuts);

@@ -49,6 +49,12 @@ struct Action {
 
 bool is_message(ActionKind kind);
 
+// The stage whose worker does it: of a receive the receiver's, else `stage`.
+inline std::int32_t acting_stage(const Action& action) {
+  const bool is_receive = action.kind == ActionKind::receive_post || action.kind == ActionKind::receive_wait;
+  return is_receive ? action.peer : action.stage;
+}
+
 std::string to_string(const Action& action);
 
 // Strict: accepts exactly what to_string writes. Throws ConfigError with the text, the position and what was expected

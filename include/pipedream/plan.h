@@ -56,8 +56,8 @@ struct Plan {
   std::vector<StagePlan> stages;
   PlanPrediction prediction;
 
-  int workers() const;                    // sum of replicas
-  int stage_of_worker(int worker) const;  // -1: none
+  int workers() const;                                  // different ones; a worker may host several stages
+  std::vector<int> stages_of_worker(int worker) const;  // ascending; empty: none
 };
 
 // w(S-1) = 0, w(s) = ceil(r_{s+1} (w(s+1) + 1) / r_s): the least depth at which no stage starves (SEMANTICS: straight

@@ -10,9 +10,10 @@
 namespace pipedream {
 namespace {
 
-constexpr std::array kAlgorithms = {Algorithm::model_parallel, Algorithm::data_parallel, Algorithm::gpipe,
-                                    Algorithm::flush_1f1b,     Algorithm::pipedream,     Algorithm::vertical_sync,
-                                    Algorithm::two_bw,         Algorithm::pipemare,      Algorithm::naive_asynchronous};
+constexpr std::array kAlgorithms = {Algorithm::model_parallel,    Algorithm::data_parallel,    Algorithm::gpipe,
+                                    Algorithm::flush_1f1b,        Algorithm::interleaved_1f1b, Algorithm::pipedream,
+                                    Algorithm::vertical_sync,     Algorithm::two_bw,           Algorithm::pipemare,
+                                    Algorithm::naive_asynchronous};
 
 [[noreturn]] void fail_unknown(Algorithm algorithm) {
   throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));
@@ -32,6 +33,8 @@ std::string_view to_string(Algorithm algorithm) {
       return "gpipe";
     case Algorithm::flush_1f1b:
       return "1f1b-flush";
+    case Algorithm::interleaved_1f1b:
+      return "interleaved-1f1b";
     case Algorithm::pipedream:
       return "pipedream";
     case Algorithm::vertical_sync:
@@ -55,6 +58,8 @@ AlgorithmTraits traits_of(Algorithm algorithm) {
       return {.chooses_update = true};
     case Algorithm::flush_1f1b:
       return {.has_warmup = true, .chooses_update = true};
+    case Algorithm::interleaved_1f1b:
+      return {.chooses_update = true, .shares_workers = true};
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
       return {.flushes = false, .has_warmup = true, .delays_reduction = true};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "pipedream/error.h"
@@ -10,18 +11,19 @@
 namespace pipedream {
 
 int Plan::workers() const {
-  int sum = 0;
-  for (const StagePlan& stage : stages) sum += stage.replicas();
-  return sum;
+  std::vector<int> members;
+  for (const StagePlan& stage : stages) members.insert(members.end(), stage.workers.begin(), stage.workers.end());
+  std::sort(members.begin(), members.end());
+  return static_cast<int>(std::unique(members.begin(), members.end()) - members.begin());
 }
 
-int Plan::stage_of_worker(int worker) const {
+std::vector<int> Plan::stages_of_worker(int worker) const {
+  std::vector<int> hosted;
   for (std::size_t s = 0; s < stages.size(); ++s) {
-    for (const int member : stages[s].workers) {
-      if (member == worker) return static_cast<int>(s);
-    }
+    const std::vector<int>& members = stages[s].workers;
+    if (std::find(members.begin(), members.end(), worker) != members.end()) hosted.push_back(static_cast<int>(s));
   }
-  return -1;
+  return hosted;
 }
 
 std::vector<int> default_warmup(std::span<const int> replicas) {

@@ -97,7 +97,7 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
 
 void Trainer::Impl::build() {
   at::set_num_threads(options_.threads_per_worker);
-  stage_ = plan_.stage_of_worker(comm_.rank());
+  stage_ = plan_.stages_of_worker(comm_.rank()).front();
   links_ = detail::links_of(graph_, plan_);
   worker_ = std::make_unique<detail::StageWorker>(graph_, plan_, stage_, comm_, options_, kStageReduceId);
 }

@@ -24,7 +24,7 @@ int count(const std::vector<std::string>& names) { return static_cast<int>(names
 }  // namespace
 
 WeightExchange::WeightExchange(const Plan& plan, Communicator& comm, StageWorker& worker, int first_channel)
-    : plan_(plan), comm_(comm), worker_(worker), stage_(plan.stage_of_worker(comm.rank())) {
+    : plan_(plan), comm_(comm), worker_(worker), stage_(plan.stages_of_worker(comm.rank()).front()) {
   const auto texts = comm.all_gather(nlohmann::json(names_of(worker)).dump());
   int all = 0;
   for (const StagePlan& stage : plan.stages) {

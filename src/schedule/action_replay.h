@@ -18,8 +18,9 @@ class ActionReplay {
       : state_(state),
         id_(worker),
         worker_(state.workers[static_cast<std::size_t>(worker)]),
-        stage_(state.stages[static_cast<std::size_t>(worker_.stage)]),
-        action_(*worker_.current) {}
+        action_(*worker_.current),
+        own_(state.hosted[state.hosted_index(worker_, acting_stage(action_))]),
+        stage_(state.stages[static_cast<std::size_t>(own_.stage)]) {}
 
   // False where the action must wait (is_waiting is then set); throws ConfigError where it breaks a rule.
   bool run();
@@ -33,6 +34,8 @@ class ActionReplay {
   void check_place() const;
   void check_sends_posted() const;
   void check_received(bool activations, std::int64_t needed) const;
+  void check_local_forwards() const;
+  void check_local_backwards() const;
   void check_own(const char* what, std::int64_t done) const;
   void check_version(const VersionTable& table, std::int64_t i) const;
   void check_update(const char* what, std::int64_t done) const;
@@ -47,7 +50,7 @@ class ActionReplay {
   void reduce_post();
   bool reduce_wait();
 
-  Port& port(bool as_sender) const;
+  Port& port() const;
   Channel& channel(const Port& used) const;
   void check_order(const Port& used, const Channel& found, std::int64_t done) const;
   void send_post();
@@ -61,8 +64,9 @@ class ActionReplay {
   ReplayState& state_;
   const int id_;
   WorkerState& worker_;
-  StageRule& stage_;
   const Action& action_;
+  HostedStage& own_;
+  StageRule& stage_;
 };
 
 }  // namespace pipedream::detail

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "schedule/action_writer.h"
+#include "schedule/interleaving.h"
 #include "schedule/share.h"
 #include "schedule/version_table.h"
 
@@ -11,43 +13,7 @@ namespace pipedream {
 namespace {
 
 using detail::Share;
-
-// Appends actions of one stage.
-class Writer {
- public:
-  Writer(int stage, std::int64_t microbatches) : stage_(stage), microbatches_(microbatches) {}
-
-  void reserve(std::int64_t actions) { actions_.reserve(static_cast<std::size_t>(actions)); }
-  void forward(std::int64_t microbatch, std::int64_t version) { pass(ActionKind::forward, microbatch, version); }
-  void backward(std::int64_t microbatch, std::int64_t version) { pass(ActionKind::backward, microbatch, version); }
-
-  // Update u of a stage whose updates cover `per_update` microbatches, fewer at the segment's end.
-  void update(std::int64_t u, std::int64_t per_update) {
-    Action action;
-    action.kind = ActionKind::update;
-    action.stage = stage_;
-    action.microbatch = u * per_update;
-    action.covers = static_cast<std::int32_t>(std::min(per_update, microbatches_ - action.microbatch));
-    action.version = u + 1;
-    actions_.push_back(action);
-  }
-
-  std::vector<Action> take() { return std::move(actions_); }
-
- private:
-  void pass(ActionKind kind, std::int64_t microbatch, std::int64_t version) {
-    Action action;
-    action.kind = kind;
-    action.stage = stage_;
-    action.microbatch = microbatch;
-    action.version = version;
-    actions_.push_back(action);
-  }
-
-  int stage_;
-  std::int64_t microbatches_;
-  std::vector<Action> actions_;
-};
+using Writer = detail::ActionWriter;
 
 // All forwards; nothing else.
 void forwards_only(Writer& out, const Share& share) {
@@ -151,6 +117,7 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage) {
       return 1;
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       return std::int64_t{4} * plan.workers();
     case Algorithm::two_bw:
       return default_two_bw_update(plan);
@@ -176,6 +143,8 @@ StageLoad stage_load(const Plan& plan, int stage) {
       return {.versions = 1, .in_flight = batch};
     case Algorithm::flush_1f1b:
       return {.versions = 1, .in_flight = std::min(depth, batch)};
+    case Algorithm::interleaved_1f1b:
+      return {.versions = 1, .in_flight = detail::Interleaving(plan, planned.workers.front()).most_in_flight(stage)};
     case Algorithm::pipedream:
       return {.versions = depth, .in_flight = depth};
     case Algorithm::vertical_sync: {
@@ -205,6 +174,7 @@ detail::VersionTables detail::version_tables(const Plan& plan, int stage) {
     case Algorithm::data_parallel:
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       break;
     case Algorithm::pipedream:
       return both(per_update, own.warmup + own.reduce_delay);
@@ -225,7 +195,8 @@ double update_delay(const Plan& plan, int stage) {
 }
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
-  const detail::Place place = detail::place_of(plan, worker);
+  if (plan.algorithm == Algorithm::interleaved_1f1b) return detail::interleaved_actions(plan, segment, worker);
+  const detail::Place place = detail::places_of(plan, worker).front();
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
   const detail::VersionTables tables = detail::version_tables(plan, place.stage);
@@ -251,6 +222,8 @@ std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, in
     case Algorithm::flush_1f1b:
       flush(out, share, stage.warmup, per_update);
       break;
+    case Algorithm::interleaved_1f1b:
+      break;  // interleaved_actions
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
     case Algorithm::pipemare:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 #include "pipedream/schedule.h"
@@ -15,6 +16,10 @@ int channel_slots(const Plan& plan, int from_stage, int to_stage) {
     const std::int64_t earlier_in_flight = (std::int64_t{earlier.warmup} + 1) * earlier.replicas();
     const std::int64_t later_in_flight = (std::int64_t{later.warmup} + 1) * later.replicas();
     lead = std::max(std::int64_t{0}, earlier_in_flight - later_in_flight);
+  } else if (traits_of(plan.algorithm).shares_workers) {
+    // Each stage in between is a stage's time behind the one before it, and in the time of a turn through its stages
+    // a worker passes one group, of as many microbatches as there are workers, through each.
+    lead = std::min(std::abs(to_stage - from_stage), plan.workers());
   }
   // Both ends have the slots, so each needs half of the lead; two more hide a transfer and a delay.
   return static_cast<int>(2 + detail::ceil_div(lead, 2 * cycle));

@@ -27,11 +27,8 @@ class TraceWriter {
  public:
   TraceWriter() { text("{\"displayTimeUnit\":\"ms\",\"traceEvents\":["); }
 
-  void name_worker(std::size_t worker, const detail::Place& place) {
-    event(
-        "{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{},\"args\":{{\"name\":\"worker {} (stage {}, replica "
-        "{})\"}}}}",
-        worker, worker, place.stage, place.replica);
+  void name_worker(std::size_t worker, const std::string& name) {
+    event("{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{},\"args\":{{\"name\":\"{}\"}}}}", worker, name);
     event("{{\"ph\":\"M\",\"name\":\"process_sort_index\",\"pid\":{},\"args\":{{\"sort_index\":{}}}}}", worker, worker);
     name_track(worker, kComputeTrack, "compute");
     name_track(worker, kCommunicationTrack, "communication");
@@ -131,7 +128,8 @@ void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::f
   detail::check_workers(timeline, plan);
   TraceWriter out;
   for (std::size_t worker = 0; worker < timeline.workers.size(); ++worker) {
-    out.name_worker(worker, detail::place_of(plan, static_cast<int>(worker)));
+    const int id = static_cast<int>(worker);
+    out.name_worker(worker, detail::worker_name(id, detail::places_of(plan, id)));
     for (const TimelineEvent& event : timeline.workers[worker]) {
       out.slice(worker, event);
     }

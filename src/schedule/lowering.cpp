@@ -16,7 +16,8 @@ struct Channel {
   std::size_t sends_waited = 0;
 };
 
-// One end of a link in one direction: what this worker sends to, or receives from, the replicas of another stage.
+// One end of a link in one direction: what one of this worker's stages sends to, or receives from, the replicas of
+// another.
 struct Port {
   int sender_stage = 0;
   int receiver_stage = 0;
@@ -35,62 +36,91 @@ struct Port {
   }
 };
 
+// A stage that the worker hosts: the worker's part of it, the ends of its links, and its updates.
+struct Host {
+  int stage = 0;
+  Share share;
+  std::vector<Port> activations_in, activations_out, gradients_in, gradients_out;
+  std::vector<Action> updates;
+  std::size_t next_reduction = 0;
+  std::size_t next_update = 0;
+
+  // A message is a post and a wait on each side.
+  std::size_t actions_beside_compute() const {
+    const std::size_t ports =
+        activations_in.size() + activations_out.size() + gradients_in.size() + gradients_out.size();
+    return 2 * updates.size() + 2 * ports * static_cast<std::size_t>(share.count());
+  }
+};
+
 class Lowering {
  public:
   Lowering(const Plan& plan, std::span<const StageLink> links, const Segment& segment, int worker, int slots)
-      : plan_(plan),
-        segment_(segment),
-        place_(place_of(plan, worker)),
-        share_(share_of(plan, segment, place_)),
-        slots_(slots),
-        compute_(compute_actions(plan, segment, worker)) {
-    for (const StageLink& link : links) {
-      add_ports(link);
+      : plan_(plan), segment_(segment), slots_(slots), compute_(compute_actions(plan, segment, worker)) {
+    for (const Place& place : places_of(plan, worker)) {
+      Host& host = hosts_.emplace_back();
+      host.stage = place.stage;
+      host.share = share_of(plan, segment, place);
+      for (const StageLink& link : links) {
+        add_ports(host, link);
+      }
     }
     for (const Action& action : compute_) {
       if (action.kind == ActionKind::update) {
-        updates_.push_back(action);
+        host_of(action).updates.push_back(action);
       }
     }
   }
 
   std::vector<Action> run() {
-    // A message is a post and a wait on each side.
-    const std::size_t ports =
-        activations_in_.size() + activations_out_.size() + gradients_in_.size() + gradients_out_.size();
-    out_.reserve(compute_.size() + 2 * updates_.size() + 2 * ports * static_cast<std::size_t>(share_.count()));
-    post_first_receives(activations_in_);
-    post_first_receives(gradients_in_);
+    std::size_t actions = compute_.size();
+    for (Host& host : hosts_) {
+      actions += host.actions_beside_compute();
+    }
+    out_.reserve(actions);
+    for (Host& host : hosts_) {
+      post_first_receives(host.activations_in);
+      post_first_receives(host.gradients_in);
+    }
     for (const Action& action : compute_) {
       if (action.kind == ActionKind::update) {
-        update(action);
+        update(host_of(action), action);
       } else {
-        pass(action);
+        pass(host_of(action), action);
       }
     }
     wait_for_last_sends();
-    mark_versions(out_);
+    for (const Host& host : hosts_) {
+      mark_versions(out_, host.stage);
+    }
     return std::move(out_);
   }
 
  private:
-  void add_ports(const StageLink& link) {
-    const bool has_gradient = segment_.pass == Pass::probe || (segment_.pass == Pass::train && link.gradient);
-    if (link.to == place_.stage) {
-      activations_in_.push_back(make_port(link.from, link.to, true));
-      if (has_gradient) {
-        gradients_out_.push_back(make_port(link.to, link.from, false));
+  Host& host_of(const Action& action) {
+    return *std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& host) { return host.stage == action.stage; });
+  }
+
+  void add_ports(Host& host, const StageLink& link) const {
+    if (on_same_worker(plan_, link.from, link.to)) {
+      return;
+    }
+    const bool returns_gradient = has_gradient(link, segment_);
+    if (link.to == host.stage) {
+      host.activations_in.push_back(make_port(host.share, link.from, link.to, true));
+      if (returns_gradient) {
+        host.gradients_out.push_back(make_port(host.share, link.to, link.from, false));
       }
     }
-    if (link.from == place_.stage) {
-      activations_out_.push_back(make_port(link.from, link.to, false));
-      if (has_gradient) {
-        gradients_in_.push_back(make_port(link.to, link.from, true));
+    if (link.from == host.stage) {
+      host.activations_out.push_back(make_port(host.share, link.from, link.to, false));
+      if (returns_gradient) {
+        host.gradients_in.push_back(make_port(host.share, link.to, link.from, true));
       }
     }
   }
 
-  Port make_port(int sender_stage, int receiver_stage, bool receives) const {
+  Port make_port(const Share& share, int sender_stage, int receiver_stage, bool receives) const {
     Port port;
     port.sender_stage = sender_stage;
     port.receiver_stage = receiver_stage;
@@ -99,23 +129,24 @@ class Lowering {
     port.channels.resize(peer.workers.size());
     if (receives) {
       for (std::size_t replica = 0; replica < peer.workers.size(); ++replica) {
-        list_receives(port, static_cast<int>(replica), peer);
+        list_receives(port, share, static_cast<int>(replica), peer);
       }
     }
     return port;
   }
 
   // The sender's compute order decides the order of its messages.
-  void list_receives(Port& port, int peer_replica, const StagePlan& peer) const {
-    const std::int64_t common = std::gcd(share_.replicas, static_cast<std::int64_t>(peer.replicas()));
-    if ((share_.replica - peer_replica) % common != 0) {
+  void list_receives(Port& port, const Share& share, int peer_replica, const StagePlan& peer) const {
+    const std::int64_t common = std::gcd(share.replicas, static_cast<std::int64_t>(peer.replicas()));
+    if ((share.replica - peer_replica) % common != 0) {
       return;  // no microbatch belongs to both
     }
     const auto kind = port.sender_stage < port.receiver_stage ? ActionKind::forward : ActionKind::backward;
     auto& receives = port.channels[static_cast<std::size_t>(peer_replica)].receives;
     for (const Action& action :
          compute_actions(plan_, segment_, peer.workers[static_cast<std::size_t>(peer_replica)])) {
-      if (action.kind == kind && action.microbatch % share_.replicas == share_.replica) {
+      if (action.kind == kind && action.stage == port.sender_stage &&
+          action.microbatch % share.replicas == share.replica) {
         receives.push_back(action.microbatch);
       }
     }
@@ -138,18 +169,18 @@ class Lowering {
   }
 
   // A forward or a backward with what it receives and sends.
-  void pass(const Action& action) {
+  void pass(Host& host, const Action& action) {
     const bool is_forward = action.kind == ActionKind::forward;
-    for (Port& port : is_forward ? activations_in_ : gradients_in_) {
+    for (Port& port : is_forward ? host.activations_in : host.gradients_in) {
       out_.push_back(port.message(ActionKind::receive_wait, action.microbatch));
       post_next_receive(port, port.channel(action.microbatch));
     }
     out_.push_back(action);
-    for (Port& port : is_forward ? activations_out_ : gradients_out_) {
+    for (Port& port : is_forward ? host.activations_out : host.gradients_out) {
       send(port, action.microbatch);
     }
-    if (!is_forward && is_last_own_backward_of(action, next_reduction_)) {
-      post_reduction();
+    if (!is_forward && is_last_own_backward_of_reduction(host, action)) {
+      post_reduction(host);
     }
   }
 
@@ -169,27 +200,28 @@ class Lowering {
   }
 
   // Backwards are in ascending order of microbatches.
-  bool is_last_own_backward_of(const Action& backward, std::size_t update) const {
-    if (share_.replicas == 1 || update == updates_.size()) {
+  static bool is_last_own_backward_of_reduction(const Host& host, const Action& backward) {
+    if (host.share.replicas == 1 || host.next_reduction == host.updates.size()) {
       return false;
     }
-    const std::int64_t first = updates_[update].microbatch;
-    const std::int64_t end = first + updates_[update].covers;
-    return backward.microbatch >= first && backward.microbatch < end && backward.microbatch + share_.replicas >= end;
+    const Action& next = host.updates[host.next_reduction];
+    const std::int64_t end = next.microbatch + next.covers;
+    return backward.microbatch >= next.microbatch && backward.microbatch < end &&
+           backward.microbatch + host.share.replicas >= end;
   }
 
-  void post_reduction() {
-    Action action = updates_[next_reduction_++];
+  void post_reduction(Host& host) {
+    Action action = host.updates[host.next_reduction++];
     action.kind = ActionKind::reduce_post;
     out_.push_back(action);
   }
 
-  void update(const Action& action) {
-    if (share_.replicas > 1) {
-      if (next_reduction_ == next_update_) {
-        post_reduction();
+  void update(Host& host, const Action& action) {
+    if (host.share.replicas > 1) {
+      if (host.next_reduction == host.next_update) {
+        post_reduction(host);
       }
-      ++next_update_;
+      ++host.next_update;
       Action wait = action;
       wait.kind = ActionKind::reduce_wait;
       out_.push_back(wait);
@@ -200,11 +232,13 @@ class Lowering {
   // Oldest first over all channels.
   void wait_for_last_sends() {
     std::vector<std::size_t> posted_at;
-    for (std::vector<Port>* ports : {&activations_out_, &gradients_out_}) {
-      for (const Port& port : *ports) {
-        for (const Channel& channel : port.channels) {
-          posted_at.insert(posted_at.end(), channel.sends.begin() + static_cast<std::ptrdiff_t>(channel.sends_waited),
-                           channel.sends.end());
+    for (const Host& host : hosts_) {
+      for (const std::vector<Port>* ports : {&host.activations_out, &host.gradients_out}) {
+        for (const Port& port : *ports) {
+          for (const Channel& channel : port.channels) {
+            posted_at.insert(posted_at.end(), channel.sends.begin() + static_cast<std::ptrdiff_t>(channel.sends_waited),
+                             channel.sends.end());
+          }
         }
       }
     }
@@ -216,14 +250,9 @@ class Lowering {
 
   const Plan& plan_;
   const Segment segment_;
-  const Place place_;
-  const Share share_;
   const int slots_;
   const std::vector<Action> compute_;
-  std::vector<Action> updates_;
-  std::size_t next_reduction_ = 0;
-  std::size_t next_update_ = 0;
-  std::vector<Port> activations_in_, activations_out_, gradients_in_, gradients_out_;
+  std::vector<Host> hosts_;
   std::vector<Action> out_;
 };
 

@@ -40,7 +40,11 @@ std::int64_t common_step(const ReplayState& state) {
 }  // namespace
 
 Recurrence::Recurrence(ReplayState& state)
-    : state_(state), step_microbatches_(common_step(state)), growth_(state.workers.size()), limits_(growth_.size()) {
+    : state_(state),
+      step_microbatches_(common_step(state)),
+      actions_(state.workers.size()),
+      growth_(state.hosted.size()),
+      limits_(state.workers.size()) {
   if (step_microbatches_ > 0) {
     set_growth();
   }
@@ -49,30 +53,30 @@ Recurrence::Recurrence(ReplayState& state)
 
 void Recurrence::set_growth() {
   last_step_ = std::numeric_limits<std::int64_t>::max();
-  for (std::size_t w = 0; w < growth_.size(); ++w) {
+  for (std::size_t w = 0; w < actions_.size(); ++w) {
     const WorkerProgram& program = state_.program.workers[w];
     const WorkerState& worker = state_.workers[w];
-    const StageRule& stage = state_.stages[static_cast<std::size_t>(worker.stage)];
     const std::int64_t repetitions = step_microbatches_ / program.microbatch_shift;
-    const auto s = static_cast<std::size_t>(worker.stage);
-    Growth& growth = growth_[w];
-    growth.position = repetitions * length(program.period);
-    growth.microbatches = step_microbatches_ / stage.replicas;
-    growth.updates = s < program.version_shift.size() ? repetitions * program.version_shift[s] : 0;
-    growth.reductions = stage.replicas > 1 ? growth.updates : 0;
-    // The rules look lag + 1 rounds ahead.
-    const std::int64_t replayed_at_end =
-        ceil_div((stage.tables.forward.lag + 2) * std::max(stage.tables.forward.step, stage.replicas),
-                 step_microbatches_) +
-        1;
-    last_step_ = std::min(last_step_, program.repeats / repetitions - replayed_at_end);
+    actions_[w] = repetitions * length(program.period);
+    for (std::size_t h = worker.first_hosted; h < worker.end_hosted; ++h) {
+      const auto s = static_cast<std::size_t>(state_.hosted[h].stage);
+      const StageRule& stage = state_.stages[s];
+      Growth& growth = growth_[h];
+      growth.microbatches = step_microbatches_ / stage.replicas;
+      growth.updates = s < program.version_shift.size() ? repetitions * program.version_shift[s] : 0;
+      growth.reductions = stage.replicas > 1 ? growth.updates : 0;
+      // The rules look lag + 1 rounds ahead.
+      const std::int64_t looked_ahead = (stage.tables.forward.lag + 2) * std::max(stage.tables.forward.step, stage.replicas);
+      const std::int64_t replayed_at_end = ceil_div(looked_ahead, step_microbatches_) + 1;
+      last_step_ = std::min(last_step_, program.repeats / repetitions - replayed_at_end);
+    }
   }
 }
 
 void Recurrence::set_limits() {
   for (std::size_t w = 0; w < limits_.size(); ++w) {
     const WorkerProgram& program = state_.program.workers[w];
-    limits_[w] = step_ < last_step_ ? length(program.prologue) + step_ * growth_[w].position : program.size();
+    limits_[w] = step_ < last_step_ ? length(program.prologue) + step_ * actions_[w] : program.size();
   }
 }
 
@@ -104,7 +108,11 @@ std::vector<std::int64_t> Recurrence::relative_state() const {
     if (state_.workers[w].position() < length(state_.program.workers[w].prologue)) {
       return {};
     }
-    append_worker(values, w);
+    values.push_back(state_.workers[w].position() - step_ * actions_[w]);
+    values.push_back(state_.workers[w].pending_sends);
+  }
+  for (std::size_t h = 0; h < state_.hosted.size(); ++h) {
+    append_hosted(values, h);
   }
   for (const Channel& channel : state_.channels) {
     const std::int64_t base = step_ * (step_microbatches_ / channel.cycle);
@@ -116,22 +124,20 @@ std::vector<std::int64_t> Recurrence::relative_state() const {
   return values;
 }
 
-void Recurrence::append_worker(std::vector<std::int64_t>& values, std::size_t w) const {
-  const WorkerState& worker = state_.workers[w];
-  const StageRule& stage = state_.stages[static_cast<std::size_t>(worker.stage)];
-  const Growth& growth = growth_[w];
-  values.push_back(worker.position() - step_ * growth.position);
-  values.push_back(worker.forwards - step_ * growth.microbatches);
-  values.push_back(stage.has_backward ? worker.backwards - step_ * growth.microbatches : 0);
-  values.push_back(worker.updates - step_ * growth.updates);
-  values.push_back(worker.reductions_posted - step_ * growth.reductions);
-  values.push_back(worker.reductions_waited - step_ * growth.reductions);
-  values.push_back(worker.pending_sends);
-  for (std::size_t p = worker.first_port; p < worker.end_port; ++p) {
+void Recurrence::append_hosted(std::vector<std::int64_t>& values, std::size_t h) const {
+  const HostedStage& own = state_.hosted[h];
+  const StageRule& stage = state_.stages[static_cast<std::size_t>(own.stage)];
+  const Growth& growth = growth_[h];
+  values.push_back(own.forwards - step_ * growth.microbatches);
+  values.push_back(stage.has_backward ? own.backwards - step_ * growth.microbatches : 0);
+  values.push_back(own.updates - step_ * growth.updates);
+  values.push_back(own.reductions_posted - step_ * growth.reductions);
+  values.push_back(own.reductions_waited - step_ * growth.reductions);
+  for (std::size_t p = own.first_port; p < own.end_port; ++p) {
     values.push_back(state_.ports[p].done - step_ * growth.microbatches);
   }
   const auto first = values.size();
-  for (const std::int64_t version : worker.kept) {
+  for (const std::int64_t version : own.kept) {
     if (version >= 0) {
       values.push_back(version - step_ * growth.updates);
     }
@@ -141,7 +147,12 @@ void Recurrence::append_worker(std::vector<std::int64_t>& values, std::size_t w)
 
 void Recurrence::skip(std::int64_t steps) {
   for (std::size_t w = 0; w < state_.workers.size(); ++w) {
-    skip_worker(w, steps);
+    WorkerState& worker = state_.workers[w];
+    worker.cursor.seek(worker.position() + steps * actions_[w]);
+    worker.current.reset();
+  }
+  for (std::size_t h = 0; h < state_.hosted.size(); ++h) {
+    skip_hosted(h, steps);
   }
   for (Channel& channel : state_.channels) {
     const std::int64_t messages = steps * (step_microbatches_ / channel.cycle);
@@ -153,40 +164,39 @@ void Recurrence::skip(std::int64_t steps) {
   recount_reductions();
 }
 
-void Recurrence::skip_worker(std::size_t w, std::int64_t steps) {
-  WorkerState& worker = state_.workers[w];
-  const Growth& growth = growth_[w];
-  worker.cursor.seek(worker.position() + steps * growth.position);
-  worker.current.reset();
-  worker.forwards += steps * growth.microbatches;
-  if (state_.stages[static_cast<std::size_t>(worker.stage)].has_backward) {
-    worker.backwards += steps * growth.microbatches;
+void Recurrence::skip_hosted(std::size_t h, std::int64_t steps) {
+  HostedStage& own = state_.hosted[h];
+  const Growth& growth = growth_[h];
+  own.forwards += steps * growth.microbatches;
+  if (state_.stages[static_cast<std::size_t>(own.stage)].has_backward) {
+    own.backwards += steps * growth.microbatches;
   }
-  worker.updates += steps * growth.updates;
-  worker.reductions_posted += steps * growth.reductions;
-  worker.reductions_waited += steps * growth.reductions;
-  for (std::size_t p = worker.first_port; p < worker.end_port; ++p) {
+  own.updates += steps * growth.updates;
+  own.reductions_posted += steps * growth.reductions;
+  own.reductions_waited += steps * growth.reductions;
+  for (std::size_t p = own.first_port; p < own.end_port; ++p) {
     state_.ports[p].done += steps * growth.microbatches;
   }
-  const std::vector<std::int64_t> kept = worker.kept;
-  std::fill(worker.kept.begin(), worker.kept.end(), -1);
+  const std::vector<std::int64_t> kept = own.kept;
+  std::fill(own.kept.begin(), own.kept.end(), -1);
   for (const std::int64_t version : kept) {
     if (version >= 0) {
       const std::int64_t shifted = version + steps * growth.updates;
-      worker.kept_slot(shifted) = shifted;
+      own.kept_slot(shifted) = shifted;
     }
   }
 }
 
 void Recurrence::recount_reductions() const {
-  for (StageRule& stage : state_.stages) {
+  for (std::size_t s = 0; s < state_.stages.size(); ++s) {
+    StageRule& stage = state_.stages[s];
     std::fill(stage.posted.begin(), stage.posted.end(), 0);
     stage.reduced = std::numeric_limits<std::int64_t>::max();
     for (const int replica : stage.workers) {
-      stage.reduced = std::min(stage.reduced, state_.workers[static_cast<std::size_t>(replica)].reductions_posted);
+      stage.reduced = std::min(stage.reduced, state_.replica_of(static_cast<int>(s), replica).reductions_posted);
     }
     for (const int replica : stage.workers) {
-      const std::int64_t end = state_.workers[static_cast<std::size_t>(replica)].reductions_posted;
+      const std::int64_t end = state_.replica_of(static_cast<int>(s), replica).reductions_posted;
       for (std::int64_t u = stage.reduced; u < end; ++u) {
         ++stage.posted[static_cast<std::size_t>(u) % stage.posted.size()];
       }

@@ -24,10 +24,9 @@ class Recurrence {
   bool next_step();
 
  private:
-  // How much a worker's counters grow from step to step.
+  // How much the counters of a hosted stage grow from step to step.
   struct Growth {
-    std::int64_t position = 0;
-    std::int64_t microbatches = 0;  // its own
+    std::int64_t microbatches = 0;  // its worker's
     std::int64_t updates = 0;
     std::int64_t reductions = 0;
   };
@@ -37,14 +36,15 @@ class Recurrence {
   bool recurs();
   // The state relative to the step; empty while a worker is in its prologue.
   std::vector<std::int64_t> relative_state() const;
-  void append_worker(std::vector<std::int64_t>& values, std::size_t worker) const;
+  void append_hosted(std::vector<std::int64_t>& values, std::size_t hosted) const;
   void skip(std::int64_t steps);
-  void skip_worker(std::size_t worker, std::int64_t steps);
+  void skip_hosted(std::size_t hosted, std::int64_t steps);
   void recount_reductions() const;
 
   ReplayState& state_;
-  std::int64_t step_microbatches_;  // 0: the replay has one step only
-  std::vector<Growth> growth_;      // by worker
+  std::int64_t step_microbatches_;     // 0: the replay has one step only
+  std::vector<std::int64_t> actions_;  // of a step, by worker
+  std::vector<Growth> growth_;         // by hosted stage
   std::int64_t step_ = 0;
   std::int64_t last_step_ = 0;  // with limits
   std::vector<std::int64_t> limits_;

@@ -11,11 +11,11 @@ void ActionReplay::check_has_replicas() const {
 void ActionReplay::reduce_post() {
   check_sends_posted();
   check_has_replicas();
-  check_update("reduction", worker_.reductions_posted);
-  if (worker_.reductions_posted - worker_.reductions_waited == stage_.most_reductions) {
+  check_update("reduction", own_.reductions_posted);
+  if (own_.reductions_posted - own_.reductions_waited == stage_.most_reductions) {
     fail("too many reductions posted and not waited for: the plan allows {}", stage_.most_reductions);
   }
-  const std::int64_t u = worker_.reductions_posted++;
+  const std::int64_t u = own_.reductions_posted++;
   std::int64_t& posted = stage_.posted[static_cast<std::size_t>(u) % stage_.posted.size()];
   if (++posted == stage_.replicas) {
     posted = 0;
@@ -29,25 +29,21 @@ void ActionReplay::reduce_post() {
 bool ActionReplay::reduce_wait() {
   check_sends_posted();
   check_has_replicas();
-  check_update("wait for a reduction", worker_.reductions_waited);
-  if (worker_.reductions_posted == worker_.reductions_waited) {
+  check_update("wait for a reduction", own_.reductions_waited);
+  if (own_.reductions_posted == own_.reductions_waited) {
     fail("the reduction has not been posted");
   }
-  if (stage_.reduced <= worker_.reductions_waited) {
+  if (stage_.reduced <= own_.reductions_waited) {
     return wait_on(nullptr);
   }
-  ++worker_.reductions_waited;
+  ++own_.reductions_waited;
   return true;
 }
 
-Port& ActionReplay::port(bool as_sender) const {
-  Port* found = state_.port_of(worker_, action_);
+Port& ActionReplay::port() const {
+  Port* found = state_.port_of(own_, action_);
   if (found == nullptr) {
-    fail("stage {} has no such message with stage {}", worker_.stage,
-         action_.stage == worker_.stage ? action_.peer : action_.stage);
-  }
-  if (found->is_sender != as_sender) {
-    fail("stage {} is the message's {}", worker_.stage, as_sender ? "receiver" : "sender");
+    fail("no message goes from stage {} to stage {}", action_.stage, action_.peer);
   }
   return *found;
 }
@@ -69,16 +65,16 @@ void ActionReplay::check_order(const Port& used, const Channel& found, std::int6
 }
 
 void ActionReplay::send_post() {
-  Port& used = port(true);
+  Port& used = port();
   Channel& found = channel(used);
   check_order(used, found, found.sends_posted);
   const bool activations = used.carries_activations();
-  if (used.done >= (activations ? worker_.forwards : worker_.backwards)) {
+  if (used.done >= (activations ? own_.forwards : own_.backwards)) {
     fail("the {} to send have not been computed", activations ? "activations" : "gradients");
   }
-  if (action_.microbatch != worker_.share.microbatch(used.done)) {
+  if (action_.microbatch != own_.share.microbatch(used.done)) {
     fail("out of order: the next {} to send are those of microbatch {}", activations ? "activations" : "gradients",
-         worker_.share.microbatch(used.done));
+         own_.share.microbatch(used.done));
   }
   if (found.sends_posted - found.sends_waited == used.slots) {
     fail("too many sends posted and not waited for: the channel to worker {} has {} slots", found.receiver, used.slots);
@@ -90,7 +86,7 @@ void ActionReplay::send_post() {
 }
 
 bool ActionReplay::send_wait() {
-  Port& used = port(true);
+  Port& used = port();
   Channel& found = channel(used);
   check_order(used, found, found.sends_waited);
   if (found.sends_posted == found.sends_waited) {
@@ -104,7 +100,7 @@ bool ActionReplay::send_wait() {
 }
 
 void ActionReplay::receive_post() {
-  Port& used = port(false);
+  Port& used = port();
   Channel& found = channel(used);
   check_order(used, found, found.receives_posted);
   if (found.receives_posted - found.receives_waited == used.slots) {
@@ -116,16 +112,16 @@ void ActionReplay::receive_post() {
 }
 
 bool ActionReplay::receive_wait() {
-  Port& used = port(false);
+  Port& used = port();
   Channel& found = channel(used);
   check_order(used, found, found.receives_waited);
   if (found.receives_posted == found.receives_waited) {
     fail("the receive has not been posted");
   }
-  const std::int64_t computed = used.carries_activations() ? worker_.forwards : worker_.backwards;
-  if (action_.microbatch != worker_.share.microbatch(computed)) {
+  const std::int64_t computed = used.carries_activations() ? own_.forwards : own_.backwards;
+  if (action_.microbatch != own_.share.microbatch(computed)) {
     fail("out of order: the worker's next {} is that of microbatch {}",
-         used.carries_activations() ? "forward" : "backward", worker_.share.microbatch(computed));
+         used.carries_activations() ? "forward" : "backward", own_.share.microbatch(computed));
   }
   if (found.sends_posted <= found.receives_waited) {
     return wait_on(&found);

@@ -12,10 +12,7 @@ namespace {
 constexpr std::int64_t kColumnsBefore = 4;
 constexpr std::int64_t kColumnsAfter = 3;
 
-std::string worker_name(const ReplayState& state, int worker) {
-  const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
-  return fmt::format("worker {} (stage {}, replica {})", worker, w.stage, w.share.replica);
-}
+std::string name_of(const ReplayState& state, int worker) { return worker_name(worker, places_of(state.plan, worker)); }
 
 // The workers that a worker exchanges messages with, and itself, in plan order; at most six of the others.
 std::vector<int> neighbourhood(const ReplayState& state, int worker) {
@@ -59,7 +56,7 @@ std::string grid(const ReplayState& state, int worker) {
   }
   std::string text;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::string line = fmt::format("  {:<32}", worker_name(state, shown[r]));
+    std::string line = fmt::format("  {:<32}", name_of(state, shown[r]));
     for (std::size_t c = 0; c < widths.size(); ++c) {
       line += fmt::format(" {:<{}}", rows[r][c], widths[c]);
     }
@@ -74,10 +71,10 @@ std::string peer_of_wait(const ReplayState& state, int peer) {
   return fmt::format("worker {}{}", peer, has_ended ? ", which has ended" : "");
 }
 
-std::string missing_replicas(const ReplayState& state, const WorkerState& waiting) {
+std::string missing_replicas(const ReplayState& state, int stage, std::int64_t reduction) {
   std::string names;
-  for (const int replica : state.stages[static_cast<std::size_t>(waiting.stage)].workers) {
-    if (state.workers[static_cast<std::size_t>(replica)].reductions_posted <= waiting.reductions_waited) {
+  for (const int replica : state.stages[static_cast<std::size_t>(stage)].workers) {
+    if (state.replica_of(stage, replica).reductions_posted <= reduction) {
       names += (names.empty() ? "" : " and ") + peer_of_wait(state, replica);
     }
   }
@@ -90,13 +87,13 @@ std::string describe_wait(const ReplayState& state, int worker) {
   std::string peers;
   if (awaited.kind == ActionKind::reduce_wait) {
     awaited.kind = ActionKind::reduce_post;
-    peers = missing_replicas(state, w);
+    peers = missing_replicas(state, awaited.stage, state.replica_of(awaited.stage, worker).reductions_waited);
   } else {
     const bool is_send = awaited.kind == ActionKind::send_wait;
     awaited.kind = is_send ? ActionKind::receive_post : ActionKind::send_post;
     peers = peer_of_wait(state, is_send ? w.waits_on->receiver : w.waits_on->sender);
   }
-  return fmt::format("\n  {}, action {}, {}: waits for {} of {}", worker_name(state, worker), w.position(),
+  return fmt::format("\n  {}, action {}, {}: waits for {} of {}", name_of(state, worker), w.position(),
                      to_string(*w.current), to_string(awaited), peers);
 }
 
@@ -106,7 +103,7 @@ void fail_at(const ReplayState& state, int worker, const std::string& problem) {
   const WorkerState& w = state.workers[static_cast<std::size_t>(worker)];
   const std::string action =
       w.current.has_value() ? fmt::format("action {}, {}", w.position(), to_string(*w.current)) : "at its end";
-  throw ConfigError(fmt::format("{}, {}: {}{}", worker_name(state, worker), action, problem, grid(state, worker)));
+  throw ConfigError(fmt::format("{}, {}: {}{}", name_of(state, worker), action, problem, grid(state, worker)));
 }
 
 void fail_deadlocked(ReplayState& state) {
@@ -118,7 +115,7 @@ void fail_deadlocked(ReplayState& state) {
       first = first < 0 ? worker : first;
     }
   }
-  throw ConfigError(text + "\naround " + worker_name(state, first) + ":" + grid(state, first));
+  throw ConfigError(text + "\naround " + name_of(state, first) + ":" + grid(state, first));
 }
 
 }  // namespace pipedream::detail

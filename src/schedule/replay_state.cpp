@@ -72,30 +72,66 @@ std::vector<Direction> add_channels(ReplayState& state, std::span<const StageLin
     }
   };
   for (const StageLink& link : links) {
+    if (on_same_worker(state.plan, link.from, link.to)) {
+      continue;
+    }
     add(link.from, link.to);
-    if (state.segment.pass == Pass::probe || (state.segment.pass == Pass::train && link.gradient)) {
+    if (has_gradient(link, state.segment)) {
       add(link.to, link.from);
     }
   }
   return directions;
 }
 
-void add_ports(ReplayState& state, WorkerState& worker, const std::vector<std::vector<Direction>>& by_stage) {
-  worker.first_port = state.ports.size();
-  for (const Direction& direction : by_stage[static_cast<std::size_t>(worker.stage)]) {
+void add_ports(ReplayState& state, HostedStage& own, const std::vector<std::vector<Direction>>& by_stage) {
+  own.first_port = state.ports.size();
+  for (const Direction& direction : by_stage[static_cast<std::size_t>(own.stage)]) {
     Port port;
     port.sender_stage = direction.sender_stage;
     port.receiver_stage = direction.receiver_stage;
-    port.is_sender = direction.sender_stage == worker.stage;
+    port.is_sender = direction.sender_stage == own.stage;
     port.first_channel = direction.first_channel;
     port.cycle = direction.cycle;
     port.slots = channel_slots(state.plan, direction.sender_stage, direction.receiver_stage);
     if (port.is_sender) {
-      (port.carries_activations() ? worker.activation_sends : worker.gradient_sends) += 1;
+      (port.carries_activations() ? own.activation_sends : own.gradient_sends) += 1;
     }
     state.ports.push_back(port);
   }
-  worker.end_port = state.ports.size();
+  own.end_port = state.ports.size();
+}
+
+void add_hosted(ReplayState& state, const Place& place, const std::vector<std::vector<Direction>>& by_stage) {
+  const StageRule& rule = state.stages[static_cast<std::size_t>(place.stage)];
+  HostedStage own;
+  own.stage = place.stage;
+  own.share = share_of(state.plan, state.segment, place);
+  own.own = own.share.count();
+  // From the oldest version that is named to the newest.
+  const VersionTable& table = rule.tables.forward;
+  const std::int64_t span = (table.lag + 2) * ceil_div(table.step, table.per_update);
+  own.kept.assign(static_cast<std::size_t>(span + 2), -1);
+  add_ports(state, own, by_stage);
+  state.hosted.push_back(std::move(own));
+}
+
+void add_local_link(ReplayState& state, const StageLink& link) {
+  const int id = stage_plan(state.plan, link.from).workers.front();
+  WorkerState& worker = state.workers[static_cast<std::size_t>(id)];
+  worker.local_links.push_back(
+      {state.hosted_index(worker, link.from), state.hosted_index(worker, link.to), has_gradient(link, state.segment)});
+}
+
+// By worker.
+std::vector<std::vector<Place>> all_places(const Plan& plan) {
+  std::vector<std::vector<Place>> places(static_cast<std::size_t>(plan.workers()));
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const std::vector<int>& workers = plan.stages[s].workers;
+    for (std::size_t q = 0; q < workers.size(); ++q) {
+      places[static_cast<std::size_t>(workers[q])].push_back({static_cast<int>(s), static_cast<int>(q)});
+    }
+  }
+  return places;
 }
 
 }  // namespace
@@ -121,26 +157,27 @@ ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<
     by_stage[static_cast<std::size_t>(direction.sender_stage)].push_back(direction);
     by_stage[static_cast<std::size_t>(direction.receiver_stage)].push_back(direction);
   }
-  for (const WorkerProgram& worker_program : program.workers) {
-    workers.emplace_back(worker_program);
+  const std::vector<std::vector<Place>> places = all_places(plan);
+  for (std::size_t w = 0; w < places.size(); ++w) {
+    WorkerState& worker = workers.emplace_back(program.workers[w]);
+    worker.first_hosted = hosted.size();
+    worker.first_port = ports.size();
+    for (const Place& place : places[w]) {
+      add_hosted(*this, place, by_stage);
+    }
+    worker.end_hosted = hosted.size();
+    worker.end_port = ports.size();
+    worker.versions = worker.peak_versions = static_cast<std::int64_t>(places[w].size());
   }
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    for (std::size_t q = 0; q < stages[s].workers.size(); ++q) {
-      WorkerState& worker = workers[static_cast<std::size_t>(stages[s].workers[q])];
-      worker.stage = static_cast<int>(s);
-      worker.share = {stages[s].replicas, static_cast<std::int64_t>(q), segment.microbatches};
-      worker.own = worker.share.count();
-      // From the oldest version that is named to the newest.
-      const VersionTable& table = stages[s].tables.forward;
-      const std::int64_t span = (table.lag + 2) * ceil_div(table.step, table.per_update);
-      worker.kept.assign(static_cast<std::size_t>(span + 2), -1);
-      add_ports(*this, worker, by_stage);
+  for (const StageLink& link : links) {
+    if (on_same_worker(plan, link.from, link.to)) {
+      add_local_link(*this, link);
     }
   }
 }
 
-Port* ReplayState::port_of(WorkerState& worker, const Action& message) {
-  for (std::size_t p = worker.first_port; p < worker.end_port; ++p) {
+Port* ReplayState::port_of(const HostedStage& stage, const Action& message) {
+  for (std::size_t p = stage.first_port; p < stage.end_port; ++p) {
     if (ports[p].sender_stage == message.stage && ports[p].receiver_stage == message.peer) {
       return &ports[p];
     }

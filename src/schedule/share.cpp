@@ -7,16 +7,36 @@
 namespace pipedream {
 namespace detail {
 
-Place place_of(const Plan& plan, int worker) {
+std::vector<Place> places_of(const Plan& plan, int worker) {
+  std::vector<Place> places;
   for (std::size_t stage = 0; stage < plan.stages.size(); ++stage) {
     const std::vector<int>& workers = plan.stages[stage].workers;
     for (std::size_t replica = 0; replica < workers.size(); ++replica) {
       if (workers[replica] == worker) {
-        return {static_cast<int>(stage), static_cast<int>(replica)};
+        places.push_back({static_cast<int>(stage), static_cast<int>(replica)});
       }
     }
   }
-  throw ConfigError(fmt::format("no stage of the plan has worker {}", worker));
+  if (places.empty()) {
+    throw ConfigError(fmt::format("no stage of the plan has worker {}", worker));
+  }
+  return places;
+}
+
+std::string worker_name(int worker, std::span<const Place> places) {
+  if (places.size() == 1) {
+    return fmt::format("worker {} (stage {}, replica {})", worker, places[0].stage, places[0].replica);
+  }
+  std::string stages;
+  for (const Place& place : places) {
+    stages += fmt::format("{}{}", stages.empty() ? "" : ", ", place.stage);
+  }
+  return fmt::format("worker {} (stages {})", worker, stages);
+}
+
+bool on_same_worker(const Plan& plan, int stage, int other) {
+  // Stages that share a worker have no other one (validate).
+  return stage_plan(plan, stage).workers.front() == stage_plan(plan, other).workers.front();
 }
 
 Share share_of(const Plan& plan, const Segment& segment, const Place& place) {

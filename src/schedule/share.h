@@ -1,23 +1,38 @@
-// Which part of a segment falls to one worker: its place in the plan and its own microbatches.
+// Which part of a segment falls to one worker: its places in the plan and its own microbatches.
 //
-// Replica q of a stage with r replicas handles microbatches q, q + r, q + 2r, ... of the segment; the i-th of them is
-// its round i.
+// A worker hosts one stage or several. Replica q of a stage with r replicas handles microbatches q, q + r, q + 2r, ...
+// of the segment; the i-th of them is its round i.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "pipedream/plan.h"
 #include "pipedream/schedule.h"
 
 namespace pipedream::detail {
 
+// A stage that a worker hosts, and which of the stage's replicas it is.
 struct Place {
   int stage = 0;
   int replica = 0;
 };
 
-// Throws ConfigError for a worker that the plan does not have.
-Place place_of(const Plan& plan, int worker);
+// In ascending order of stages. Throws ConfigError for a worker that the plan does not have.
+std::vector<Place> places_of(const Plan& plan, int worker);
+
+// "worker 3 (stage 1, replica 2)", "worker 1 (stages 1, 3)".
+std::string worker_name(int worker, std::span<const Place> places);
+
+// Whether two stages are on one worker. It hands tensors over from one to the other without a message.
+bool on_same_worker(const Plan& plan, int stage, int other);
+
+// Whether gradients flow back over the link.
+inline bool has_gradient(const StageLink& link, const Segment& segment) {
+  return segment.pass == Pass::probe || (segment.pass == Pass::train && link.gradient);
+}
 
 struct Share {
   std::int64_t replicas = 1;

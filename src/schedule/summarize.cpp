@@ -22,8 +22,8 @@ double median(std::vector<double> values) {
 
 double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
 
-// Updates that a worker has done in its segment, by walking its events. Unknown (-1) until an update or the start of a
-// segment is seen, where older events were dropped.
+// Updates of a stage that a worker has done in its segment, by walking its events of that stage. Unknown (-1) until an
+// update or the start of a segment is seen, where older events were dropped.
 class UpdateCount {
  public:
   explicit UpdateCount(bool from_the_start) : count_(from_the_start ? 0 : -1) {}
@@ -50,9 +50,10 @@ struct StageSamples {
   std::int64_t backwards = 0;
 };
 
-void add_worker(StageSamples& samples, const std::vector<TimelineEvent>& events, bool from_the_start) {
+void add_worker(StageSamples& samples, int stage, const std::vector<TimelineEvent>& events, bool from_the_start) {
   UpdateCount updates(from_the_start);
   for (const TimelineEvent& event : events) {
+    if (event.action.stage != stage) continue;
     const double duration = microseconds(event.end_ns - event.start_ns);
     updates.see(event.action);
     if (event.action.kind == ActionKind::forward) {
@@ -69,11 +70,11 @@ void add_worker(StageSamples& samples, const std::vector<TimelineEvent>& events,
   }
 }
 
-StageFigures stage_figures(const Timeline& timeline, const StagePlan& stage) {
+StageFigures stage_figures(const Timeline& timeline, const Plan& plan, int stage) {
   StageSamples samples;
-  for (const int worker : stage.workers) {
+  for (const int worker : detail::stage_plan(plan, stage).workers) {
     const auto w = static_cast<std::size_t>(worker);
-    add_worker(samples, timeline.workers[w], w >= timeline.dropped.size() || timeline.dropped[w] == 0);
+    add_worker(samples, stage, timeline.workers[w], w >= timeline.dropped.size() || timeline.dropped[w] == 0);
   }
   StageFigures figures;
   figures.forward_us = median(std::move(samples.forward));
@@ -85,11 +86,11 @@ StageFigures stage_figures(const Timeline& timeline, const StagePlan& stage) {
   return figures;
 }
 
-std::vector<std::int64_t> ends_of(const Timeline& timeline, const StagePlan& stage, ActionKind kind) {
+std::vector<std::int64_t> ends_of(const Timeline& timeline, const Plan& plan, int stage, ActionKind kind) {
   std::vector<std::int64_t> ends;
-  for (const int worker : stage.workers) {
+  for (const int worker : detail::stage_plan(plan, stage).workers) {
     for (const TimelineEvent& event : timeline.workers[static_cast<std::size_t>(worker)]) {
-      if (event.action.kind == kind) {
+      if (event.action.kind == kind && event.action.stage == stage) {
         ends.push_back(event.end_ns);
       }
     }
@@ -99,10 +100,11 @@ std::vector<std::int64_t> ends_of(const Timeline& timeline, const StagePlan& sta
 }
 
 // The middle half leaves out warm-up and drain.
-double steady_microbatch_us(const Timeline& timeline, const StagePlan& last_stage) {
-  std::vector<std::int64_t> ends = ends_of(timeline, last_stage, ActionKind::backward);
+double steady_microbatch_us(const Timeline& timeline, const Plan& plan) {
+  const int last_stage = static_cast<int>(plan.stages.size()) - 1;
+  std::vector<std::int64_t> ends = ends_of(timeline, plan, last_stage, ActionKind::backward);
   if (ends.empty()) {
-    ends = ends_of(timeline, last_stage, ActionKind::forward);
+    ends = ends_of(timeline, plan, last_stage, ActionKind::forward);
   }
   if (ends.size() < 2) {
     return 0;
@@ -151,10 +153,10 @@ TimelineFigures summarize(const Timeline& timeline, const Plan& plan) {
     const double sum = std::accumulate(figures.utilisation.begin(), figures.utilisation.end(), 0.0);
     figures.bubble = 1 - sum / static_cast<double>(figures.utilisation.size());
   }
-  for (const StagePlan& stage : plan.stages) {
-    figures.stages.push_back(stage_figures(timeline, stage));
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    figures.stages.push_back(stage_figures(timeline, plan, static_cast<int>(s)));
   }
-  figures.microbatch_us = steady_microbatch_us(timeline, plan.stages.back());
+  figures.microbatch_us = steady_microbatch_us(timeline, plan);
   return figures;
 }
 

@@ -14,8 +14,8 @@
 namespace pipedream {
 namespace {
 
-// Microbatches after which a worker repeats itself: whole rounds of its stage and of those it exchanges messages with,
-// and whole updates.
+// Microbatches after which a worker repeats itself in a stage: whole rounds of the stage and of those it exchanges
+// messages with, and whole updates.
 std::int64_t period_microbatches(const Plan& plan, std::span<const StageLink> links, int stage) {
   std::int64_t period =
       std::lcm(microbatches_per_update(plan, stage), std::int64_t{detail::stage_plan(plan, stage).replicas()});
@@ -47,10 +47,21 @@ std::int64_t horizon_microbatches(const Plan& plan, std::span<const StageLink> l
   return horizon;
 }
 
-Action shifted(Action action, std::int64_t microbatches, std::int64_t versions) {
+// By stage: updates of the worker in a period.
+std::vector<std::int64_t> version_shifts(const Plan& plan, const Segment& segment, int worker, std::int64_t period) {
+  std::vector<std::int64_t> shifts(plan.stages.size(), 0);
+  if (segment.pass == Pass::train) {
+    for (const int stage : plan.stages_of_worker(worker)) {
+      shifts[static_cast<std::size_t>(stage)] = period / microbatches_per_update(plan, stage);
+    }
+  }
+  return shifts;
+}
+
+Action shifted(Action action, std::int64_t microbatches, const std::vector<std::int64_t>& versions) {
   action.microbatch += microbatches;
   if (action.version >= 0) {
-    action.version += versions;
+    action.version += versions[static_cast<std::size_t>(action.stage)];
   }
   return action;
 }
@@ -59,7 +70,7 @@ Action shifted(Action action, std::int64_t microbatches, std::int64_t versions) 
 class Seam {
  public:
   Seam(const std::vector<Action>& shorter, const std::vector<Action>& longer, std::int64_t microbatches,
-       std::int64_t versions)
+       const std::vector<std::int64_t>& versions)
       : shorter_(shorter), longer_(longer), microbatches_(microbatches), versions_(versions) {}
 
   // The least position at which a period can be put into the shorter program to make the longer one, if the shorter one
@@ -92,7 +103,7 @@ class Seam {
   const std::vector<Action>& shorter_;
   const std::vector<Action>& longer_;
   const std::int64_t microbatches_;
-  const std::int64_t versions_;
+  const std::vector<std::int64_t>& versions_;
 };
 
 WorkerProgram written_out(std::vector<Action> actions) {
@@ -105,10 +116,11 @@ WorkerProgram written_out(std::vector<Action> actions) {
 
 WorkerProgram make_worker_program(const Plan& plan, std::span<const StageLink> links, const Segment& segment,
                                   int worker) {
-  const int stage = detail::place_of(plan, worker).stage;
-  const std::int64_t period = period_microbatches(plan, links, stage);
-  const std::int64_t versions =
-      segment.pass == Pass::train ? period / microbatches_per_update(plan, stage) : std::int64_t{0};
+  std::int64_t period = 1;
+  for (const int stage : plan.stages_of_worker(worker)) {
+    period = std::lcm(period, period_microbatches(plan, links, stage));
+  }
+  const std::vector<std::int64_t> versions = version_shifts(plan, segment, worker, period);
   const auto lowered = [&](std::int64_t microbatches) {
     return detail::lower(plan, links, {segment.pass, microbatches}, worker);
   };
@@ -126,8 +138,7 @@ WorkerProgram make_worker_program(const Plan& plan, std::span<const StageLink> l
       program.epilogue.assign(shorter.begin() + cut, shorter.end());
       program.repeats = segment.microbatches / period - periods;
       program.microbatch_shift = period;
-      program.version_shift.assign(plan.stages.size(), 0);
-      program.version_shift[static_cast<std::size_t>(stage)] = versions;
+      program.version_shift = versions;
       return program;
     }
   }

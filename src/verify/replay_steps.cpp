@@ -10,7 +10,8 @@ namespace {
 
 bool flushes(Algorithm algorithm) {
   return algorithm == Algorithm::model_parallel || algorithm == Algorithm::data_parallel ||
-         algorithm == Algorithm::gpipe || algorithm == Algorithm::flush_1f1b;
+         algorithm == Algorithm::gpipe || algorithm == Algorithm::flush_1f1b ||
+         algorithm == Algorithm::interleaved_1f1b;
 }
 
 // The factor of the learning rate at a microbatch of the run.

@@ -29,6 +29,7 @@ std::int64_t Replay::Stage::size_of_update(const Plan& of) const {
       return of.microbatches_per_update > 0 ? of.microbatches_per_update : plan.replicas();
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       return of.microbatches_per_update > 0 ? of.microbatches_per_update : std::int64_t{4} * of.workers();
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
@@ -50,6 +51,7 @@ std::int64_t Replay::version(const Stage& stage, std::int64_t k) const {
     case Algorithm::data_parallel:
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
+    case Algorithm::interleaved_1f1b:
       return stage.base + k / stage.update_size;
     case Algorithm::pipedream: {
       const std::int64_t round = k / stage.plan.replicas();

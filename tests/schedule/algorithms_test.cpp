@@ -101,6 +101,7 @@ TEST_CASE("PipeMare's backward sees the newest weights") {
 }
 
 TEST_CASE("an update of the flushing pipelines has four microbatches a worker unless the plan says otherwise") {
+  CHECK(microbatches_per_update(testing::interleaved_plan(3, 2), 5) == 12);
   for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
     Plan plan = make_plan(algorithm, {2, 1});
     CHECK(microbatches_per_update(plan, 0) == 12);
@@ -108,6 +109,30 @@ TEST_CASE("an update of the flushing pipelines has four microbatches a worker un
     plan.microbatches_per_update = 5;
     CHECK(microbatches_per_update(plan, 1) == 5);
   }
+}
+
+TEST_CASE("interleaved 1F1B: groups of p microbatches through each stage of the worker in turn") {
+  const Plan plan = testing::interleaved_plan(2, 2, 4);
+  // Worker 0: four forwards of warm-up, then pairs.
+  CHECK(computes(plan, 4, 0) ==
+        "F0.0@v0 F0.1@v0 F2.0@v0 F2.1@v0 F0.2@v0 B2.0@v0 F0.3@v0 B2.1@v0 F2.2@v0 B0.0@v0 F2.3@v0 B0.1@v0 "
+        "B2.2@v0 B2.3@v0 B0.2@v0 B0.3@v0 U0.0x4@v1 U2.0x4@v1");
+  // Worker 1: two.
+  CHECK(computes(plan, 4, 1) ==
+        "F1.0@v0 F1.1@v0 F3.0@v0 B3.0@v0 F3.1@v0 B3.1@v0 F1.2@v0 B1.0@v0 F1.3@v0 B1.1@v0 F3.2@v0 B3.2@v0 "
+        "F3.3@v0 B3.3@v0 B1.2@v0 B1.3@v0 U1.0x4@v1 U3.0x4@v1");
+  // A group of one microbatch at the end.
+  CHECK(computes(plan, 5, 0) == computes(plan, 4, 0) + " F0.4@v1 F2.4@v1 B2.4@v1 B0.4@v1 U0.4@v2 U2.4@v2");
+  CHECK(computes(plan, 3, 1) ==
+        "F1.0@v0 F1.1@v0 F3.0@v0 B3.0@v0 F3.1@v0 B3.1@v0 F1.2@v0 B1.0@v0 B1.1@v0 F3.2@v0 B3.2@v0 B1.2@v0 "
+        "U1.0x3@v1 U3.0x3@v1");
+  CHECK(computes(plan, 3, 0, Pass::forward_only) == "F0.0@v0 F0.1@v0 F2.0@v0 F2.1@v0 F0.2@v0 F2.2@v0");
+  CHECK(computes(plan, 2, 1, Pass::probe) == "F1.0@v0 F3.0@v0 B3.0@v0 B1.0@v0 F1.1@v0 F3.1@v0 B3.1@v0 B1.1@v0");
+}
+
+TEST_CASE("interleaved 1F1B with one group to an update passes all of it forward first") {
+  CHECK(computes(testing::interleaved_plan(2, 2, 2), 2, 1) ==
+        "F1.0@v0 F1.1@v0 F3.0@v0 F3.1@v0 B3.0@v0 B3.1@v0 B1.0@v0 B1.1@v0 U1.0x2@v1 U3.0x2@v1");
 }
 
 TEST_CASE("passes without updates stay at version 0") {
@@ -125,14 +150,18 @@ TEST_CASE("every worker names the versions of the table") {
     const std::int64_t microbatches = std::uniform_int_distribution<std::int64_t>(0, 40)(generator);
     std::map<std::pair<int, std::int64_t>, int> forwards, backwards;
     for (int worker = 0; worker < plan.workers(); ++worker) {
-      std::int64_t newest = 0, covered = 0;
+      std::map<int, std::int64_t> newest_of, covered_of;
+      for (const int stage : plan.stages_of_worker(worker)) {
+        covered_of[stage] = 0;
+      }
       for (const Action& action : compute_actions(plan, {Pass::train, microbatches}, worker)) {
         const StagePlan& stage = plan.stages[static_cast<std::size_t>(action.stage)];
         const std::int64_t r = stage.replicas(), k = action.microbatch;
+        std::int64_t& newest = newest_of[action.stage];
         if (action.kind == ActionKind::update) {
           CHECK(action.version == ++newest);
-          CHECK(k == covered);
-          covered += action.covers;
+          CHECK(k == covered_of[action.stage]);
+          covered_of[action.stage] += action.covers;
           continue;
         }
         CHECK(stage.workers[static_cast<std::size_t>(k % r)] == worker);
@@ -161,7 +190,9 @@ TEST_CASE("every worker names the versions of the table") {
           CHECK(action.version == k / m);
         }
       }
-      CHECK(covered == microbatches);
+      for (const auto& [stage, covered] : covered_of) {
+        CHECK(covered == microbatches);
+      }
     }
     for (const auto* passes : {&forwards, &backwards}) {
       CHECK(passes->size() == plan.stages.size() * static_cast<std::size_t>(microbatches));

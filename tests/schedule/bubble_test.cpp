@@ -1,5 +1,6 @@
 // The closed form of what a flush costs: S equal stages are done with M microbatches after M + S - 1 of a stage's times
-// for one (Huang et al., GPipe, NeurIPS'19, section 2.3).
+// for one (Huang et al., GPipe, NeurIPS'19, section 2.3); p workers with v equal stages each after v M + p - 1
+// (Narayanan et al., SC'21, section 2.2).
 #include <catch2/catch.hpp>
 
 #include "timed_replay.h"
@@ -31,6 +32,23 @@ TEST_CASE("pipelines that flush idle (S - 1) / (M + S - 1) of the time") {
         const double bubble = 1 - static_cast<double>(updates * per_update) / end;
         INFO(to_string(algorithm) << " " << stages << " stages, " << per_update << " an update");
         CHECK(bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+      }
+    }
+  }
+}
+
+TEST_CASE("p workers with v stages each idle (p - 1) / (v M + p - 1) of the time") {
+  for (const int workers : {1, 2, 3, 4, 8}) {
+    for (const int stages : {1, 2, 3, 4}) {
+      for (const int groups : {1, 2, 3, 5}) {
+        constexpr std::int64_t updates = 3;
+        const std::int64_t per_update = std::int64_t{groups} * workers;
+        RandomCase c{testing::interleaved_plan(workers, stages, per_update), {}};
+        c.links = testing::chain_links(c.plan);
+        const auto computed = static_cast<double>(stages * per_update);
+        const double end = TimedReplay(c, updates * per_update, 0, 0).end();
+        INFO(workers << " workers, " << stages << " stages each, " << per_update << " an update");
+        CHECK(1 - updates * computed / end == Approx((workers - 1) / (computed + workers - 1)).margin(1e-12));
       }
     }
   }

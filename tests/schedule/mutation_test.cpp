@@ -37,6 +37,8 @@ std::vector<Case> cases() {
   add("pipemare 2-1", fours(Algorithm::pipemare, {2, 1}, {1, 0}));
   add("2bw 2-1", fours(Algorithm::two_bw, {2, 1}, {1, 0}));
   add("1f1b-flush 2-1", fours(Algorithm::flush_1f1b, {2, 1}, {1, 0}));
+  add("interleaved", testing::interleaved_plan(2, 2, 4));
+  result.back().links.push_back({0, 2, true});
   result.push_back(result.front());
   result.back().name = "skip";
   result.back().links = {{0, 1, true}, {0, 2, false}, {1, 2, true}};
@@ -105,7 +107,7 @@ TEST_CASE("swapped actions are refused where their order matters") {
           }
           const Action a = actions[i], b = actions[i + 1];
           std::swap(actions[i], actions[i + 1]);
-          const bool is_compute_pair = is_pass_or_update(a) && is_pass_or_update(b);
+          const bool is_compute_pair = is_pass_or_update(a) && is_pass_or_update(b) && a.stage == b.stage;
           const bool is_use = a.kind == ActionKind::receive_wait && names_version(b);
           const bool is_result = names_version(a) && b.kind == ActionKind::send_post;
           const bool is_reduction = (a.kind == ActionKind::reduce_post || a.kind == ActionKind::reduce_wait ||

@@ -43,11 +43,33 @@ inline Plan straight_pipedream(int stages) {
   return make_plan(Algorithm::pipedream, replicas, least_warmup(replicas));
 }
 
+// Interleaved 1F1B: stages in turn.
+inline Plan interleaved_plan(int workers, int stages_per_worker, std::int64_t per_update = 0) {
+  const std::vector<int> replicas(static_cast<std::size_t>(workers * stages_per_worker), 1);
+  Plan plan = make_plan(Algorithm::interleaved_1f1b, replicas);
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    plan.stages[s].workers = {static_cast<int>(s) % workers};
+  }
+  plan.microbatches_per_update = per_update;
+  return plan;
+}
+
 // Every stage sends to the next.
 inline std::vector<StageLink> chain_links(const Plan& plan) {
   std::vector<StageLink> links;
   for (int s = 0; s + 1 < static_cast<int>(plan.stages.size()); ++s) {
     links.push_back({s, s + 1, true});
+  }
+  return links;
+}
+
+// Every stage sends to every later one.
+inline std::vector<StageLink> all_links(const Plan& plan) {
+  std::vector<StageLink> links;
+  for (int s = 0; s < static_cast<int>(plan.stages.size()); ++s) {
+    for (int t = s + 1; t < static_cast<int>(plan.stages.size()); ++t) {
+      links.push_back({s, t, true});
+    }
   }
   return links;
 }
@@ -60,18 +82,34 @@ inline std::string text(const std::vector<Action>& actions) {
   return result;
 }
 
-// A plan of 1 to 5 stages with 1 to 4 replicas each, warm-ups from the least upwards, d of 0 or 1, and its links: the
-// chain, some of it without gradients, and some skips.
+// A plan of 1 to 5 stages with 1 to 4 replicas each, or of 1 to 4 workers with 1 to 3 stages each, warm-ups from the
+// least upwards, d of 0 or 1, and its links: the chain, some of it without gradients, and some skips.
 struct RandomCase {
   Plan plan;
   std::vector<StageLink> links;
 };
+
+template <typename Draw>
+std::vector<StageLink> random_links(const Draw& draw, const Plan& plan) {
+  std::vector<StageLink> links;
+  for (const StageLink& link : all_links(plan)) {
+    if (link.to == link.from + 1 ? draw(0, 9) > 0 : draw(0, 4) == 0) {
+      links.push_back({link.from, link.to, draw(0, 4) > 0});
+    }
+  }
+  return links;
+}
 
 inline RandomCase random_case(std::mt19937& generator) {
   const auto draw = [&](int least, int greatest) {
     return std::uniform_int_distribution<int>(least, greatest)(generator);
   };
   const int kind = draw(0, 9);
+  if (kind == 6) {
+    const int workers = draw(1, 4);
+    const Plan plan = interleaved_plan(workers, draw(1, 3), workers * draw(0, 3));
+    return {plan, random_links(draw, plan)};
+  }
   const Algorithm algorithm = kind == 0   ? Algorithm::model_parallel
                               : kind == 1 ? Algorithm::data_parallel
                               : kind == 2 ? Algorithm::gpipe
@@ -110,14 +148,7 @@ inline RandomCase random_case(std::mt19937& generator) {
   } else if (traits_of(algorithm).chooses_update) {
     result.plan.microbatches_per_update = draw(0, 9);
   }
-  const int stages = static_cast<int>(replicas.size());
-  for (int s = 0; s < stages; ++s) {
-    for (int t = s + 1; t < stages; ++t) {
-      if (t == s + 1 ? draw(0, 9) > 0 : draw(0, 4) == 0) {
-        result.links.push_back({s, t, draw(0, 4) > 0});
-      }
-    }
-  }
+  result.links = random_links(draw, result.plan);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "plans.h"
@@ -80,7 +81,7 @@ class TimedReplay {
   }
 
   bool run_message(double& now, const Action& action) {
-    Channel& channel = channels_[{worker_of(plan_, action.stage, action.microbatch),
+    Channel& channel = channels_[{action.stage, action.peer, worker_of(plan_, action.stage, action.microbatch),
                                   worker_of(plan_, action.peer, action.microbatch)}];
     if (action.kind == ActionKind::send_post || action.kind == ActionKind::receive_post) {
       (action.kind == ActionKind::send_post ? channel.sends : channel.receives).push_back(now);
@@ -110,7 +111,7 @@ class TimedReplay {
   std::vector<std::vector<Action>> programs_;
   std::vector<std::size_t> position_;
   std::vector<double> clock_, last_backwards_;
-  std::map<std::pair<int, int>, Channel> channels_;
+  std::map<std::array<int, 4>, Channel> channels_;  // by stages and workers
   std::map<std::pair<int, std::int64_t>, std::vector<double>> reductions_;
 };
 
