@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "partitioner/command_plan.h"
+#include "partitioner/command_schedule.h"
 #include "partitioner/command_show.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
@@ -19,6 +20,8 @@ Examples:
   pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight
   pipedream show plan.json
   pipedream show plan.json --profile profile.json --json
+  pipedream schedule plan.json --svg schedule.svg
+  pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
 
 Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
 
@@ -39,12 +42,14 @@ void refuse_unknown_subcommand(CLI::App& app, const std::vector<std::string>& ar
 }
 
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
-  CLI::App app("Plans how a network is cut into pipeline stages, and shows such plans.", "pipedream");
+  CLI::App app("Plans how a network is cut into pipeline stages, and shows such plans and their schedules.",
+               "pipedream");
   app.set_version_flag("--version", std::string(version()));
   app.footer(kExamples);
   app.require_subcommand(1);
   PlanCommand plan(app, out);
   ShowCommand show(app, out);
+  ScheduleCommand schedule(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -55,7 +60,8 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     err << "pipedream: " << one_line(error.what()) << " (pipedream --help tells more)\n";
     return kExitUsage;
   }
-  return plan.chosen() ? plan.run() : show.run();
+  if (plan.chosen()) return plan.run();
+  return schedule.chosen() ? schedule.run() : show.run();
 }
 
 }  // namespace

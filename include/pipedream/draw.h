@@ -26,6 +26,8 @@ std::int64_t shortest_pass_ns(const Timeline& timeline);
 //   worker 1  .  F0 B0---|F1 B1---|
 //                v0 v0    v1 v1
 //
+//   F3, B3: forward and backward of microbatch 3; v2: weights of version 2; |: update; .: idle
+//
 // Starts and ends are rounded to whole columns; "|" is one update or more that take less than that. Throws ConfigError
 // unless unit_ns >= 1, and for more than 10,000 columns.
 std::string draw_text(const Timeline& timeline, const Plan& plan, std::int64_t unit_ns);

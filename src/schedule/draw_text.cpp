@@ -96,6 +96,13 @@ class Grid {
   std::size_t label_width_ = 4;
 };
 
+std::string legend(const Picture& picture) {
+  std::string text = "F3, B3: forward and backward of microbatch 3";
+  if (picture.shows_stages) text += "; s1: stage 1";
+  if (picture.shows_versions) text += "; v2: weights of version 2";
+  return text + "; |: update; .: idle\n";
+}
+
 }  // namespace
 
 std::string draw_text(const Timeline& timeline, const Plan& plan, std::int64_t unit_ns) {
@@ -104,7 +111,7 @@ std::string draw_text(const Timeline& timeline, const Plan& plan, std::int64_t u
   const Grid grid(picture, unit_ns);
   std::string text = grid.header();
   for (const Lane& lane : picture.lanes) text += grid.lines_of(lane);
-  return text;
+  return text + "\n" + legend(picture);
 }
 
 }  // namespace pipedream

@@ -26,6 +26,10 @@ Timeline two_stages() {
   return timeline;
 }
 
+constexpr const char* kLegend = "\nF3, B3: forward and backward of microbatch 3; |: update; .: idle\n";
+constexpr const char* kLegendOfVersions =
+    "\nF3, B3: forward and backward of microbatch 3; v2: weights of version 2; |: update; .: idle\n";
+
 }  // namespace
 
 TEST_CASE("a grid has a column a unit, with versions where they may be old") {
@@ -34,14 +38,16 @@ TEST_CASE("a grid has a column a unit, with versions where they may be old") {
         "worker 0  F0 F1 .  .  B0---|F2 B1---|.  B2---|\n"
         "          v0 v0       v0    v1 v0       v1\n"
         "worker 1  .  F0 B0---|F1 B1---|F2 B2---|.  .\n"
-        "             v0 v0    v1 v1    v2 v2\n");
+        "             v0 v0    v1 v1    v2 v2\n" +
+            std::string(kLegendOfVersions));
 }
 
 TEST_CASE("the grid of an algorithm that flushes has no versions") {
   CHECK(draw_text(two_stages(), make_plan(Algorithm::gpipe, {1, 1}), kMicrosecond) ==
         "time      0  1  2  3  4  5  6  7  8  9  10 11\n"
         "worker 0  F0 F1 .  .  B0---|F2 B1---|.  B2---|\n"
-        "worker 1  .  F0 B0---|F1 B1---|F2 B2---|.  .\n");
+        "worker 1  .  F0 B0---|F1 B1---|F2 B2---|.  .\n" +
+            std::string(kLegend));
 }
 
 TEST_CASE("stages are named where the worker's number does not tell them") {
@@ -51,7 +57,8 @@ TEST_CASE("stages are named where the worker's number does not tell them") {
         "time               0  1\n"
         "worker 0, stage 0  F0 .\n"
         "worker 1, stage 0  F1 .\n"
-        "worker 2, stage 1  .  F0\n");
+        "worker 2, stage 1  .  F0\n" +
+            std::string(kLegend));
 }
 
 TEST_CASE("a worker with several stages has them below its microbatches") {
@@ -62,13 +69,15 @@ TEST_CASE("a worker with several stages has them below its microbatches") {
         "worker 0  F0 .  F0\n"
         "          s0    s2\n"
         "worker 1  .  F0 .\n"
-        "             s1\n");
+        "             s1\n\n"
+        "F3, B3: forward and backward of microbatch 3; s1: stage 1; |: update; .: idle\n");
   CHECK(draw_text(timeline, make_plan(Algorithm::pipedream, {1, 1}), kMicrosecond) ==
         "time      0    1    2\n"
         "worker 0  F0   .    F0\n"
         "          s0v0      s2v0\n"
         "worker 1  .    F0   .\n"
-        "               s1v0\n");
+        "               s1v0\n\n"
+        "F3, B3: forward and backward of microbatch 3; s1: stage 1; v2: weights of version 2; |: update; .: idle\n");
 }
 
 TEST_CASE("times count from the first computation and are rounded to columns") {
@@ -79,11 +88,13 @@ TEST_CASE("times count from the first computation and are rounded to columns") {
   CHECK(shortest_pass_ns(timeline) == 11 * kMicrosecond);
   CHECK(draw_text(timeline, plan, 11 * kMicrosecond) ==
         "time      0  1  2  3  4  5\n"
-        "worker 0  F0 F1 .  B0---|F2\n");
+        "worker 0  F0 F1 .  B0---|F2\n" +
+            std::string(kLegend));
   // An update of half a column and more is drawn as one.
   CHECK(draw_text(timeline, plan, 8 * kMicrosecond) ==
         "time      0  1  2  3  4  5  6  7  8\n"
-        "worker 0  F0--- F1 .  B0------ U  F2\n");
+        "worker 0  F0--- F1 .  B0------ U  F2\n" +
+            std::string(kLegend));
 }
 
 TEST_CASE("columns are as wide as the longest label, and numbered as often as there is room") {
@@ -102,7 +113,7 @@ TEST_CASE("what cannot be drawn") {
   Timeline timeline;
   timeline.workers.resize(1);
   const Plan plan = make_plan(Algorithm::gpipe, {1});
-  CHECK(draw_text(timeline, plan, 1) == "time\nworker 0\n");
+  CHECK(draw_text(timeline, plan, 1) == "time\nworker 0\n" + std::string(kLegend));
   CHECK(shortest_pass_ns(timeline) == 1);
   CHECK_THROWS_WITH(draw_text(timeline, plan, 0), "a grid's unit must be positive, found 0 ns");
   CHECK_THROWS_WITH(draw_text(timeline, straight_pipedream(2), 1), "a timeline of 1 workers for a plan of 2");
