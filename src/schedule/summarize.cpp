@@ -94,26 +94,15 @@ std::vector<std::int64_t> ends_of(const Timeline& timeline, const StagePlan& sta
       }
     }
   }
-  std::sort(ends.begin(), ends.end());
   return ends;
 }
 
-// The middle half leaves out warm-up and drain.
 double steady_microbatch_us(const Timeline& timeline, const StagePlan& last_stage) {
   std::vector<std::int64_t> ends = ends_of(timeline, last_stage, ActionKind::backward);
   if (ends.empty()) {
     ends = ends_of(timeline, last_stage, ActionKind::forward);
   }
-  if (ends.size() < 2) {
-    return 0;
-  }
-  std::size_t first = ends.size() / 4;
-  std::size_t last = ends.size() - 1 - first;
-  if (first == last) {
-    first = 0;
-    last = ends.size() - 1;
-  }
-  return microseconds(ends[last] - ends[first]) / static_cast<double>(last - first);
+  return detail::steady_period(std::move(ends)) / 1000;
 }
 
 double compute_us(const std::vector<TimelineEvent>& events) {
