@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "partitioner/plan_table.h"
 #include "pipedream/error.h"
 
 namespace pipedream {
@@ -37,8 +38,8 @@ std::vector<int> warmup_of(const BarePlan& wanted, const std::vector<int>& repli
     return traits_of(wanted.algorithm).has_warmup ? default_warmup(replicas) : std::vector<int>(replicas.size(), 0);
   }
   if (wanted.warmup.size() != replicas.size()) {
-    throw ConfigError(fmt::format("--warmup {} is for {} stages, the plan has {}", fmt::join(wanted.warmup, ","),
-                                  wanted.warmup.size(), replicas.size()));
+    throw ConfigError(fmt::format("--warmup {}: one depth for each of the {}", fmt::join(wanted.warmup, ","),
+                                  count_of(static_cast<std::int64_t>(replicas.size()), "stage")));
   }
   return wanted.warmup;
 }

@@ -8,6 +8,7 @@
 
 #include "partitioner/plan_table.h"
 #include "partitioner/schedule_table.h"
+#include "partitioner/units.h"
 #include "pipedream/draw.h"
 #include "pipedream/error.h"
 #include "planning/atomic_file.h"
@@ -17,6 +18,8 @@ namespace {
 
 // A picture of more would help nobody, and takes memory.
 constexpr std::int64_t kMostActions = 2'000'000;
+constexpr std::int64_t kMostMicrobatches = 1'000'000'000'000;
+constexpr double kLongestUs = 1e9;
 
 // Enough to see the steady state and the drain: twice what is in flight, or two updates.
 std::int64_t default_microbatches(const Plan& plan) {
@@ -26,7 +29,7 @@ std::int64_t default_microbatches(const Plan& plan) {
     const std::int64_t out = plan.stages[s].replicas() * stage_load(plan, stage).in_flight;
     most = std::max({most, out, microbatches_per_update(plan, stage)});
   }
-  return 2 * most;
+  return 2 * std::min(most, kMostMicrobatches / 2);
 }
 
 std::vector<StageLink> chain(const Plan& plan) {
@@ -47,11 +50,12 @@ void check_length(const Program& program) {
 // One number for all stages, or one for each.
 double time_of(const std::vector<double>& us, std::size_t stage, std::size_t stages, const char* option) {
   if (us.size() != 1 && us.size() != stages) {
-    throw ConfigError(fmt::format("{} has {} times, the plan has {} stages", option, us.size(), stages));
+    throw ConfigError(fmt::format("{} has {} times, the plan has {}", option, us.size(),
+                                  count_of(static_cast<std::int64_t>(stages), "stage")));
   }
   const double time = us.size() == 1 ? us.front() : us[stage];
-  if (!(time >= 0) || std::isinf(time)) {
-    throw ConfigError(fmt::format("{} {}: must be finite and not negative", option, time));
+  if (!(time > 0 && time <= kLongestUs)) {
+    throw ConfigError(fmt::format("{} {}: must be positive and at most {}", option, time, kLongestUs));
   }
   return time;
 }
@@ -64,6 +68,8 @@ ScheduleCommand::ScheduleCommand(CLI::App& app, std::ostream& out)
   add_time_options();
   command_->add_option("--svg", svg_, "File to write a drawing to");
   command_->add_flag("--text", text_, "Print the grid, as without --svg and --program");
+  command_->add_option("--column-us", column_us_, "Of the grid (default: the shortest forward or backward)")
+      ->check(CLI::Range(0.001, kLongestUs));
   command_->add_flag("--program", program_, "Print the program: the actions of every worker, in order");
 }
 
@@ -80,19 +86,17 @@ void ScheduleCommand::add_plan_options() {
   add("--warmup", bare_.warmup, "Of each stage, as in 3,2,1,0 (default: the least at which no stage starves)")
       ->delimiter(',')
       ->allow_extra_args(false);
-  add("--microbatches-per-update", bare_.microbatches_per_update, "Where the algorithm leaves it open");
+  add("--microbatches-per-update", bare_.microbatches_per_update, "Where the algorithm leaves it open")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
   command_
       ->add_option("--microbatches", microbatches_, "How many (default: two updates, or twice as many as in flight)")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}));
+      ->check(CLI::Range(std::int64_t{1}, kMostMicrobatches));
 }
 
 void ScheduleCommand::add_time_options() {
-  auto* profile = command_->add_option("--profile", profile_, "Messages and times as this profile measured them");
-  links_.add_to(*command_);
-  for (const char* name : {"--bandwidth", "--latency"}) command_->get_option(name)->needs(profile);
   command_
       ->add_option("--forward-us", forward_us_,
-                   "Of a microbatch, for all stages or for each, as in 1,2 (default: what profile or plan say; else as "
+                   "Of a microbatch, for all stages or for each, as in 1,2 (default: what the plan predicts, else as "
                    "many as the stage has replicas)")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -109,53 +113,44 @@ Plan ScheduleCommand::plan() const {
   return make_bare_plan(wanted);
 }
 
-// Without a profile every stage sends to the next, in no time.
-SimulationCosts ScheduleCommand::costs(const Plan& plan, std::vector<StageLink>& links) const {
-  SimulationCosts costs;
-  if (!profile_.empty()) {
-    const Profile profile = read_profile(profile_);
-    costs = simulation_costs(plan, profile, links_.topology(profile, plan.workers()));
-    links = stage_links(plan, profile);
-  } else {
-    links = chain(plan);
-    costs.stages.resize(plan.stages.size());
-    for (const StageLink& link : links) costs.links.push_back({link.from, link.to, 0, 0});
-  }
-  set_times(costs, plan);
-  return costs;
-}
-
-void ScheduleCommand::set_times(SimulationCosts& costs, const Plan& plan) const {
+// Every stage sends to the next, in no time.
+SimulationCosts ScheduleCommand::costs(const Plan& plan, const std::vector<StageLink>& links) const {
   const std::size_t stages = plan.stages.size();
+  SimulationCosts costs;
+  for (const StageLink& link : links) costs.links.push_back({link.from, link.to, 0, 0});
   for (std::size_t s = 0; s < stages; ++s) {
     const StagePlan& stage = plan.stages[s];
-    StageCosts& cost = costs.stages[s];
-    if (profile_.empty()) {
-      const bool is_predicted = stage.prediction.forward_us > 0;
-      cost.forward_us = is_predicted ? stage.prediction.forward_us : stage.replicas();
-      cost.backward_us = is_predicted ? stage.prediction.backward_us : 2 * stage.replicas();
-    }
+    const bool is_predicted = stage.prediction.forward_us > 0;
+    StageCosts& cost = costs.stages.emplace_back();
+    cost.forward_us = is_predicted ? stage.prediction.forward_us : stage.replicas();
+    cost.backward_us = is_predicted ? stage.prediction.backward_us : 2 * stage.replicas();
     if (!forward_us_.empty()) cost.forward_us = time_of(forward_us_, s, stages, "--forward-us");
     if (!backward_us_.empty()) cost.backward_us = time_of(backward_us_, s, stages, "--backward-us");
   }
+  return costs;
 }
 
 int ScheduleCommand::run() const {
   const Plan planned = plan();
   const Segment segment{Pass::train, microbatches_ > 0 ? microbatches_ : default_microbatches(planned)};
-  std::vector<StageLink> links;
-  const SimulationCosts times = costs(planned, links);
+  const std::vector<StageLink> links = chain(planned);
   const Program program = make_program(planned, links, segment);
   const ValidationReport proof = validate(program, planned, links, segment);
   if (program_) out_ << to_text(program);
   if (program_ && !text_ && svg_.empty()) return 0;
 
   check_length(program);
-  const Timeline timeline = simulate(program, planned, segment, times, {.record = true}).timeline;
-  if (text_ || svg_.empty()) out_ << draw_text(timeline, planned, shortest_pass_ns(timeline)) << "\n";
-  if (!svg_.empty()) write_file_atomically(svg_, draw_svg(timeline, planned, schedule_title(planned, segment)));
+  const Timeline timeline = simulate(program, planned, segment, costs(planned, links), {.record = true}).timeline;
+  const std::string title = schedule_title(planned, segment);
+  const bool draws_text = text_ || (svg_.empty() && !program_);
+  const std::int64_t column_ns = column_us_ > 0 ? std::llround(column_us_ * 1000) : shortest_pass_ns(timeline);
+  if (draws_text) out_ << draw_text(timeline, planned, column_ns) << "\n";
+  if (!svg_.empty()) write_file_atomically(svg_, draw_svg(timeline, planned, title));
+  // A program alone can be read back.
   if (program_ && !text_) return 0;
-  out_ << schedule_title(planned, segment) << "\n\n" << schedule_table(planned, proof, summarize(timeline, planned));
+  out_ << title << "\n\n" << schedule_table(planned, proof, summarize(timeline, planned));
+  if (draws_text)
+    out_ << fmt::format("a column is {}\n", detail::format_microseconds(static_cast<double>(column_ns) / 1000));
   if (!svg_.empty()) out_ << "written to " << svg_ << "\n";
   return 0;
 }

@@ -44,7 +44,7 @@ std::string schedule_table(const Plan& plan, const ValidationReport& proof, cons
                     fmt::format("{:.1f}%", 100 * figures.utilisation[w])});
   }
   return detail::text_table(rows, 2) +
-         fmt::format("\nidle {:.1f}% of {}\n", 100 * figures.bubble, detail::format_microseconds(figures.span_us));
+         fmt::format("\nbubble {:.1f}% of {}\n", 100 * figures.bubble, detail::format_microseconds(figures.span_us));
 }
 
 }  // namespace pipedream

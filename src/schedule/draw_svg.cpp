@@ -61,7 +61,7 @@ class Drawing {
         6;
     const auto span = static_cast<double>(std::max<std::int64_t>(picture_.span_ns, 1));
     pixels_per_ns_ = std::min(box_width / static_cast<double>(shortest_pass_ns(timeline)), kWidestPlot / span);
-    left_ = kMargin + static_cast<double>(lane_letters) * kLetterWidth;
+    left_ = kMargin + static_cast<double>(lane_letters + 1) * kLetterWidth;
     right_ = left_ + span * pixels_per_ns_;
     bottom_ = kTitleHeight + kLanePitch * static_cast<double>(picture_.lanes.size());
   }

@@ -1,8 +1,4 @@
-#include "partitioner/command.h"
-
-#include <catch2/catch.hpp>
-#include <sstream>
-
+#include "call.h"
 #include "pipedream/partition.h"
 #include "planning/atomic_file.h"
 #include "planning/support.h"
@@ -14,29 +10,6 @@ using Catch::Contains;
 using Catch::StartsWith;
 
 namespace {
-
-struct Outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-Outcome call(const std::vector<std::string>& arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = pipedream_command(arguments, out, err);
-  return {code, out.str(), err.str()};
-}
-
-// One line on stderr, nothing on stdout, exit code 2.
-std::string usage_error(const std::vector<std::string>& arguments) {
-  const Outcome outcome = call(arguments);
-  CHECK(outcome.code == 2);
-  CHECK(outcome.out.empty());
-  CHECK_THAT(outcome.err, StartsWith("pipedream: "));
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-  return outcome.err;
-}
 
 // A folder with profile.json (links measured between 2 workers, 1 MB/s) and alone.json (no links).
 struct Fixture {
@@ -164,7 +137,7 @@ TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
 
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show)"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, schedule)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));
