@@ -88,9 +88,8 @@ TEST_CASE("every algorithm has a golden file at four workers", "[golden]") {
     const std::string name(to_string(algorithm));
     const std::string command = kPrompt + ("--algorithm " + name + " --workers 4");
     const std::filesystem::path path = kGolden / (name + ".txt");
-    INFO(path << " must begin with: " << command << "\nWrite that line into it (options may follow, "
-              << "as --microbatches N), and then PIPEDREAM_UPDATE_GOLDEN=1 "
-              << "partitioner_tests \"[golden]\"");
+    INFO(path << " must begin with this line: " << command
+              << "\nOptions may follow on it, as --microbatches N. Write it, then " << kHowToUpdate);
     CHECK((std::filesystem::exists(path) && (first_line(path) + " ").starts_with(command + " ")));
   }
 }
