@@ -60,6 +60,9 @@ struct SimulationCosts {
 SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
                                  double optimizer_state_factor = 1);
 
+// Microbatches of a run that is long enough for its steady state to show: whole updates, four times what is in flight.
+Segment steady_segment(const Plan& plan);
+
 struct SimulationOptions {
   bool record = false;  // SimulationReport::timeline, 48 bytes an action
 };
