@@ -55,6 +55,14 @@ struct SimulationCosts {
   double post_us = 0;  // of the host, for each post of a message or reduction
 };
 
+// The costs of a plan as a profile measured them; update_us stays 0, which no profile has. Throws ConfigError where
+// plan, profile and topology do not fit each other.
+SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
+                                 double optimizer_state_factor = 1);
+
+// Microbatches of a run that is long enough for its steady state to show: whole updates, four times what is in flight.
+Segment steady_segment(const Plan& plan);
+
 struct SimulationOptions {
   bool record = false;  // SimulationReport::timeline, 48 bytes an action
 };

@@ -97,12 +97,12 @@ std::vector<std::int64_t> ends_of(const Timeline& timeline, const StagePlan& sta
   return ends;
 }
 
-double steady_microbatch_us(const Timeline& timeline, const StagePlan& last_stage) {
-  std::vector<std::int64_t> ends = ends_of(timeline, last_stage, ActionKind::backward);
+double steady_microbatch_us(const Timeline& timeline, const Plan& plan) {
+  std::vector<std::int64_t> ends = ends_of(timeline, plan.stages.back(), ActionKind::backward);
   if (ends.empty()) {
-    ends = ends_of(timeline, last_stage, ActionKind::forward);
+    ends = ends_of(timeline, plan.stages.back(), ActionKind::forward);
   }
-  return detail::steady_period(std::move(ends)) / 1000;
+  return detail::steady_period(std::move(ends), detail::steady_cycle(plan)) / 1000;
 }
 
 double compute_us(const std::vector<TimelineEvent>& events) {
@@ -143,7 +143,7 @@ TimelineFigures summarize(const Timeline& timeline, const Plan& plan) {
   for (const StagePlan& stage : plan.stages) {
     figures.stages.push_back(stage_figures(timeline, stage));
   }
-  figures.microbatch_us = steady_microbatch_us(timeline, plan.stages.back());
+  figures.microbatch_us = steady_microbatch_us(timeline, plan);
   return figures;
 }
 

@@ -135,9 +135,41 @@ TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
              Contains(plan + " does not fit " + alone) && Contains("the model has no layer \"layer4\""));
 }
 
+TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it") {
+  REQUIRE(call({"plan", profile, "-o", plan, "--straight"}).code == 0);
+  const Outcome table = call({"simulate", plan, "--profile", profile});
+  INFO(table.err);
+  REQUIRE(table.code == 0);
+  CHECK_THAT(table.out, StartsWith("pipedream: 64 microbatches on 2 workers, simulated"));
+  // Two microbatches in flight pass through both stages and over the link (23 us) twice.
+  CHECK_THAT(table.out, Contains("microbatch  135 us, at best 126 us (compute of stage 1)\n"));
+  CHECK_THAT(table.out, Contains("limited by  activations that stage 1 waits for\n"));
+  const std::string trace = folder / "trace.json";
+  const Outcome json = call({"simulate", plan, "--profile", profile, "--json", "--microbatches", "10", "--trace", trace,
+                             "--bandwidth", "1kB/s"});
+  REQUIRE(json.code == 0);
+  CHECK_THAT(json.out, Contains("\"format\": \"pipedream-simulation\"") && Contains("\"microbatches\": 10,") &&
+                           Contains("\"bound_by\": \"outgoing link of worker 0\"") && Contains("\"peak_bytes\""));
+  CHECK_THAT(read_whole_file(trace), Contains("B1.9@v"));
+
+  Topology topology = uniform_topology(1, 1e9);
+  topology.levels.push_back({"server", 2, 1e3, 0, 0});
+  const std::string path = folder / "topology.json";
+  write_topology(topology, path);
+  CHECK_THAT(call({"simulate", plan, "--profile", profile, "--topology", path}).out,
+             Contains("(outgoing link of server 0)"));
+  CHECK_THAT(usage_error({"simulate", plan}), Contains("--profile"));
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", profile, "--microbatches", "0"}), Contains("--microbatches"));
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", profile, "--topology", path, "--latency", "1us"}),
+             Contains("--latency"));
+  write_profile(chain_profile(5), alone);
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", alone, "--bandwidth", "1GB/s"}),
+             Contains(plan + " does not fit " + alone));
+}
+
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, schedule)"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));

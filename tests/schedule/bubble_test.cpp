@@ -25,14 +25,14 @@ TEST_CASE("pipelines that flush idle (S - 1) / (M + S - 1) of the time") {
   for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
     for (const int stages : {1, 2, 4, 8}) {
       for (const std::int64_t per_update : {1, 2, 4, 9, 32}) {
-        constexpr std::int64_t updates = 3;
+        constexpr std::int64_t updates = 4;
         const RandomCase c = straight(algorithm, stages, per_update);
         const Segment segment{Pass::train, updates * per_update};
-        const double bubble =
-            simulate(make_program(c.plan, c.links, segment), c.plan, segment, testing::unit_costs(c.plan, c.links))
-                .bubble;
+        const SimulationReport report =
+            simulate(make_program(c.plan, c.links, segment), c.plan, segment, testing::unit_costs(c.plan, c.links));
         INFO(to_string(algorithm) << " " << stages << " stages, " << per_update << " an update");
-        CHECK(bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+        CHECK(report.bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+        CHECK(report.microbatch_us == Approx(testing::kStageUs / (1 - report.bubble)));
       }
     }
   }
