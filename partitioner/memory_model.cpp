@@ -20,10 +20,7 @@ std::int64_t optimizer_bytes(std::int64_t parameter_bytes, double factor) {
 
 // What does not depend on the depth.
 std::int64_t fixed_bytes(const StageFootprint& footprint, int reduce_delay, double factor) {
-  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
-  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, factor));
-  bytes = add(bytes, footprint.buffer_bytes);
-  return add(bytes, footprint.peak_bytes);
+  return add(resident_bytes(footprint, reduce_delay, factor), footprint.peak_bytes);
 }
 
 std::int64_t peak_of(const LayerProfile& layer) {
@@ -31,6 +28,12 @@ std::int64_t peak_of(const LayerProfile& layer) {
 }
 
 }  // namespace
+
+std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor) {
+  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
+  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, optimizer_state_factor));
+  return add(bytes, footprint.buffer_bytes);
+}
 
 std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
                           double optimizer_state_factor, bool recompute) {

@@ -29,6 +29,9 @@ struct StageFootprint {
 std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
                           double optimizer_state_factor, bool recompute = false);
 
+// The part of it that is held all the time whatever the depth: gradients, optimizer, buffers.
+std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor);
+
 // The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
 int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
                     std::int64_t limit_bytes);

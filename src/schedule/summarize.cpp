@@ -95,27 +95,16 @@ std::vector<std::int64_t> ends_of(const Timeline& timeline, const Plan& plan, in
       }
     }
   }
-  std::sort(ends.begin(), ends.end());
   return ends;
 }
 
-// The middle half leaves out warm-up and drain.
 double steady_microbatch_us(const Timeline& timeline, const Plan& plan) {
   const int last_stage = static_cast<int>(plan.stages.size()) - 1;
   std::vector<std::int64_t> ends = ends_of(timeline, plan, last_stage, ActionKind::backward);
   if (ends.empty()) {
     ends = ends_of(timeline, plan, last_stage, ActionKind::forward);
   }
-  if (ends.size() < 2) {
-    return 0;
-  }
-  std::size_t first = ends.size() / 4;
-  std::size_t last = ends.size() - 1 - first;
-  if (first == last) {
-    first = 0;
-    last = ends.size() - 1;
-  }
-  return microseconds(ends[last] - ends[first]) / static_cast<double>(last - first);
+  return detail::steady_period(std::move(ends), detail::steady_cycle(plan)) / 1000;
 }
 
 double compute_us(const std::vector<TimelineEvent>& events) {

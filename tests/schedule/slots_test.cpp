@@ -1,12 +1,12 @@
 #include <catch2/catch.hpp>
 
-#include "timed_replay.h"
+#include "costs.h"
+#include "schedule/lowering.h"
 
 namespace pipedream {
 namespace {
 
 using testing::RandomCase;
-using testing::TimedReplay;
 
 constexpr int kUnlimited = 1000;
 
@@ -21,8 +21,15 @@ RandomCase pipedream_case(const std::vector<int>& replicas, int slack, int delay
   return c;
 }
 
+// In stage times; the transfer too. slots: of every channel; 0: the plan's.
 double microbatch_time(const RandomCase& c, double transfer, int slots = 0) {
-  return TimedReplay(c, 240, transfer, slots).microbatch_time();
+  const Segment segment{Pass::train, 240};
+  Program program;
+  for (int worker = 0; worker < c.plan.workers(); ++worker) {
+    program.workers.emplace_back().prologue = detail::lower(c.plan, c.links, segment, worker, slots);
+  }
+  const SimulationCosts costs = testing::unit_costs(c.plan, c.links, transfer * testing::kStageUs);
+  return simulate(program, c.plan, segment, costs).microbatch_us / testing::kStageUs;
 }
 
 }  // namespace

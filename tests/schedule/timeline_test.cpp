@@ -5,15 +5,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "events.h"
 #include "pipedream/error.h"
 #include "plans.h"
 
 namespace pipedream {
 namespace {
 
-TimelineEvent event(const char* action, std::int64_t start_us, std::int64_t end_us) {
-  return {parse_action(action), 1000 * start_us, 1000 * end_us};
-}
+using testing::event;
 
 // Two stages of 10 us a forward and 20 us a backward on the second, half of it on the first.
 Timeline two_stages() {
