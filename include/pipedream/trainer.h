@@ -93,7 +93,7 @@ struct EvaluationResult {
   double metric(const std::string& name) const;  // throws ConfigError that lists the names
 };
 
-// Counters of this worker, for tests and telemetry.
+// Counters of this worker, all its stages together, for tests and telemetry.
 struct RuntimeCounters {
   int peak_versions = 0;             // weight versions held, the newest included
   std::int64_t version_buffers = 0;  // flat buffers ever allocated
@@ -127,10 +127,10 @@ class Trainer {
   Timeline timeline();
   RuntimeCounters counters() const;
   const Plan& plan() const;
-  int stage() const;
-  // Gradients of the stage's inputs, recorded per microbatch when switched on: for tests that compare them.
+  const std::vector<int>& stages() const;  // of this worker, ascending
+  // Gradients of a stage's inputs, recorded per microbatch when switched on: for tests that compare them.
   void record_input_gradients(bool on);
-  const std::map<std::int64_t, Tensors>& input_gradients() const;
+  const std::map<std::int64_t, Tensors>& input_gradients(int stage) const;
 
  private:
   class Impl;

@@ -58,6 +58,7 @@ Channels::Channels(const Plan& plan, std::vector<StageLink> links, std::span<con
                                   static_cast<int>(receivers.size()), static_cast<int>(b))) {
             continue;
           }
+          if (senders[a] == receivers[b]) continue;  // handed over without a message
           if (senders[a] == comm.rank()) ends.senders[b] = comm.open_send(receivers[b], id, options);
           if (receivers[b] == comm.rank()) ends.receivers[a] = comm.open_receive(senders[a], id, options);
         }

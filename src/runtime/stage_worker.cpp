@@ -32,7 +32,7 @@ std::unique_ptr<ReduceGroup> open_group(const StagePlan& stage, Communicator& co
 }  // namespace
 
 StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, Communicator& comm,
-                         const TrainerOptions& options, int reduce_id)
+                         const TrainerOptions& options, int reduce_id, GradientClipper& clipper)
     : stage_(graph, plan, stage, options.seed, options.device),
       versions_(values_of(stage_.parameters())),
       optimizer_(options.optimizer, versions_.masters(), names_of(stage_.parameters())),
@@ -46,19 +46,19 @@ StageWorker::StageWorker(const LayerGraph& graph, const Plan& plan, int stage, C
       is_first_replica_(plan.stages[static_cast<std::size_t>(stage)].workers.front() == comm.rank()),
       scales_by_replicas_(scales_by_replicas(options.optimizer)),
       schedule_(options.optimizer.schedule),
-      clipper_(options.optimizer.clipping),
+      clipper_(clipper),
       specs_(options.corrections) {
   replicas_ = plan.stages[static_cast<std::size_t>(stage)].replicas();
   stage_.set_training(true);
 }
 
-void StageWorker::open_clipper(const LayerGraph& graph, Communicator& comm, int reduce_id) {
-  clipper_.open(graph, names_of(stage_.parameters()), is_first_replica_, comm, reduce_id);
+ClippedStage StageWorker::clipped_stage() {
+  return {names_of(stage_.parameters()), [this]() -> const Tensors& { return due_gradients(); }, is_first_replica_};
 }
 
-void StageWorker::check(const Plan& plan) const {
-  clipper_.check(plan.algorithm);
-  check_corrections(plan);
+const Tensors& StageWorker::due_gradients() {
+  if (!due_gradients_) due_gradients_ = accumulator_.take();
+  return *due_gradients_;
 }
 
 StageCorrections StageWorker::make_corrections(const Plan& plan, std::int64_t call_microbatches) const {
@@ -184,7 +184,8 @@ double StageWorker::learning_rate_factor(const Action& action) const {
 }
 
 void StageWorker::update(const Action& action) {
-  const Tensors gradients = accumulator_.take();
+  const Tensors gradients = due_gradients();
+  due_gradients_.reset();
   clipper_.clip(gradients);
   const KeepOld keep = action.copies_version ? optimizer_.keep_old() : KeepOld::no;
   const std::int64_t position = first_microbatch_ + action.microbatch - first_corrected_;

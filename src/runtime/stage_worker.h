@@ -31,16 +31,18 @@ struct SegmentStart {
 
 class StageWorker : public PassCompute {
  public:
+  // clipper: the worker's, which must outlive this.
   StageWorker(const LayerGraph& graph, const Plan& plan, int stage, Communicator& comm, const TrainerOptions& options,
-              int reduce_id);
+              int reduce_id, GradientClipper& clipper);
 
   Stage& stage() { return stage_; }
+  const Stage& stage() const { return stage_; }
   VersionStore& versions() { return versions_; }
   ReduceGroup* group() { return group_; }
-  // Collective, once.
-  void open_clipper(const LayerGraph& graph, Communicator& comm, int reduce_id);
-  // Throws ConfigError where delay corrections or clipping do not fit the plan's algorithm.
-  void check(const Plan& plan) const;
+  // As the clipper is to know this stage.
+  ClippedStage clipped_stage();
+  // Throws ConfigError where the delay corrections do not fit the plan's algorithm.
+  void check_corrections(const Plan& plan) const;
   // Versions in actions count from the newest at this moment; microbatches from the segment's first.
   void start_segment(SegmentStart start);
 
@@ -65,7 +67,7 @@ class StageWorker : public PassCompute {
   void recompute(std::int64_t microbatch, InFlight& in_flight);
   StageCorrections make_corrections(const Plan& plan, std::int64_t call_microbatches) const;
   void show_weights(const Action& action);
-  void check_corrections(const Plan& plan) const;
+  const Tensors& due_gradients();
   double learning_rate_factor(const Action& action) const;
   void record(std::int64_t microbatch, const std::vector<Tensors>& gradients);
 
@@ -78,7 +80,8 @@ class StageWorker : public PassCompute {
   bool is_first_replica_;
   bool scales_by_replicas_;
   LearningRateSchedule schedule_;
-  GradientClipper clipper_;
+  GradientClipper& clipper_;
+  std::optional<Tensors> due_gradients_;  // of the update that comes next, once somebody has asked
   std::optional<std::vector<DelayCorrectionSpec>> specs_;
   std::optional<StageCorrections> corrections_;
   std::optional<Algorithm> corrected_;  // the algorithm that they were made for

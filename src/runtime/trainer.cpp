@@ -69,7 +69,11 @@ void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& c
 }  // namespace
 
 Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, TrainerOptions options)
-    : graph_(graph), plan_(std::move(plan)), comm_(comm), options_(std::move(options)) {
+    : graph_(graph),
+      plan_(std::move(plan)),
+      comm_(comm),
+      options_(std::move(options)),
+      clipper_(options_.optimizer.clipping) {
   together([&] {
     comm_.set_deadline(options_.deadline);
     detail::agree(comm_, [&]() -> detail::Facts {
@@ -97,9 +101,12 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
 
 void Trainer::Impl::build() {
   at::set_num_threads(options_.threads_per_worker);
-  stage_ = plan_.stages_of_worker(comm_.rank()).front();
+  stages_ = plan_.stages_of_worker(comm_.rank());
   links_ = detail::links_of(graph_, plan_);
-  worker_ = std::make_unique<detail::StageWorker>(graph_, plan_, stage_, comm_, options_, kStageReduceId);
+  for (const int stage : stages_) {
+    hosted_.push_back(
+        std::make_unique<detail::StageWorker>(graph_, plan_, stage, comm_, options_, kStageReduceId, clipper_));
+  }
 }
 
 void Trainer::Impl::open() {
@@ -111,9 +118,17 @@ void Trainer::Impl::open() {
     tensors.push_back({static_cast<int>(outgoing->tensors.size()), detail::gradient_count(*outgoing)});
   }
   channels_ = std::make_unique<detail::Channels>(plan_, links_, tensors, options_.device, comm_);
-  exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, *worker_, detail::first_free_channel_id(links_));
-  executor_ = std::make_unique<detail::Executor>(comm_, worker_->stage(), *channels_);
-  worker_->open_clipper(graph_, comm_, kClippingReduceId);
+  std::vector<detail::StageWorker*> workers;
+  std::vector<detail::Stage*> stages;
+  for (const auto& worker : hosted_) {
+    workers.push_back(worker.get());
+    stages.push_back(&worker->stage());
+  }
+  exchange_ = std::make_unique<detail::WeightExchange>(plan_, comm_, workers, detail::first_free_channel_id(links_));
+  executor_ = std::make_unique<detail::Executor>(comm_, stages, *channels_);
+  std::vector<detail::ClippedStage> clipped;
+  for (const auto& worker : hosted_) clipped.push_back(worker->clipped_stage());
+  clipper_.open(graph_, std::move(clipped), comm_, kClippingReduceId);
   comm_.connect();
   if (comm_.size() == 1) return;
   std::vector<int> all(static_cast<std::size_t>(comm_.size()));
@@ -163,11 +178,36 @@ Timeline Trainer::timeline() {
   return impl_->together([&] { return impl_->timeline(); });
 }
 
-RuntimeCounters Trainer::counters() const { return impl_->worker().counters(); }
+detail::StageWorker& Trainer::Impl::worker_of_stage(int stage) {
+  const auto found = std::find(stages_.begin(), stages_.end(), stage);
+  if (found == stages_.end()) throw ConfigError(fmt::format("worker {} has no stage {}", comm_.rank(), stage));
+  return *hosted_[static_cast<std::size_t>(found - stages_.begin())];
+}
+
+RuntimeCounters Trainer::Impl::counters() const {
+  RuntimeCounters sum;
+  for (const auto& worker : hosted_) {
+    const RuntimeCounters counters = worker->counters();
+    sum.peak_versions += counters.peak_versions;
+    sum.version_buffers += counters.version_buffers;
+    sum.version_copies += counters.version_copies;
+    sum.updates += counters.updates;
+    sum.peak_in_flight += counters.peak_in_flight;
+  }
+  return sum;
+}
+
+RuntimeCounters Trainer::counters() const { return impl_->counters(); }
 const Plan& Trainer::plan() const { return impl_->plan(); }
-int Trainer::stage() const { return impl_->stage(); }
-void Trainer::record_input_gradients(bool on) { impl_->worker().recording_input_gradients = on; }
-const std::map<std::int64_t, Tensors>& Trainer::input_gradients() const { return impl_->worker().input_gradients; }
+const std::vector<int>& Trainer::stages() const { return impl_->stages(); }
+
+void Trainer::record_input_gradients(bool on) {
+  for (const auto& worker : impl_->hosted()) worker->recording_input_gradients = on;
+}
+
+const std::map<std::int64_t, Tensors>& Trainer::input_gradients(int stage) const {
+  return impl_->worker_of_stage(stage).input_gradients;
+}
 
 double EvaluationResult::metric(const std::string& name) const {
   const auto found = metrics.find(name);

@@ -19,17 +19,32 @@ void Trainer::Impl::check_microbatch_size(std::int64_t size) {
 void Trainer::Impl::require_data(const Dataset& data) const {
   const auto names = data.names();
   if (data.size() < 1) throw ConfigError("the data set is empty");
-  for (const std::string& name : data_names()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      throw ConfigError(fmt::format("the data set has no '{}', which stage {} uses", name, stage_));
+  for (const auto& worker : hosted_) {
+    for (const std::string& name : data_names(*worker)) {
+      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+      throw ConfigError(
+          fmt::format("the data set has no '{}', which stage {} uses", name, worker->stage().wiring().stage));
     }
   }
 }
 
-std::vector<std::string> Trainer::Impl::data_names() const {
+std::vector<std::string> Trainer::Impl::data_names(const detail::StageWorker& worker) {
   std::vector<std::string> names;
-  for (const auto& slot : worker_->stage().wiring().data) names.push_back(slot.name);
+  for (const auto& slot : worker.stage().wiring().data) names.push_back(slot.name);
   return names;
+}
+
+std::vector<std::unique_ptr<detail::DataFeed>> Trainer::Impl::open_feeds(const Dataset& data,
+                                                                         const MicrobatchSampler& sampler,
+                                                                         std::int64_t first,
+                                                                         std::int64_t microbatches) const {
+  std::vector<std::unique_ptr<detail::DataFeed>> feeds;
+  for (const auto& worker : hosted_) {
+    feeds.push_back(std::make_unique<detail::DataFeed>(data, sampler, data_names(*worker),
+                                                       feed_range(worker->stage().wiring().stage, first, microbatches),
+                                                       options_.device));
+  }
+  return feeds;
 }
 
 detail::SegmentRun Trainer::Impl::segment_run(const Plan& plan, Pass pass, std::int64_t microbatches) const {
@@ -43,8 +58,8 @@ detail::SegmentRun Trainer::Impl::segment_run(const Plan& plan, Pass pass, std::
   return run;
 }
 
-detail::FeedRange Trainer::Impl::feed_range(std::int64_t first, std::int64_t microbatches) const {
-  const auto& workers = plan_.stages[static_cast<std::size_t>(stage_)].workers;
+detail::FeedRange Trainer::Impl::feed_range(int stage, std::int64_t first, std::int64_t microbatches) const {
+  const auto& workers = plan_.stages[static_cast<std::size_t>(stage)].workers;
   const auto replica = std::find(workers.begin(), workers.end(), comm_.rank()) - workers.begin();
   return {first + replica, static_cast<std::int64_t>(workers.size()), first + microbatches};
 }
@@ -61,12 +76,16 @@ EvaluationResult Trainer::Impl::evaluate(const Dataset& data, std::int64_t micro
   prove(plan_, {Pass::forward_only, microbatches});
 
   std::vector<detail::Scores> own;
-  detail::EvaluationPass pass(worker_->stage(), worker_->versions(), exchange_->averaged_buffers(),
-                              [&](const detail::Scores& scores) { own.push_back(scores); });
-  detail::DataFeed feed(data, sampler, data_names(), feed_range(0, microbatches), options_.device);
+  std::vector<std::unique_ptr<detail::EvaluationPass>> passes;
+  const auto feeds = open_feeds(data, sampler, 0, microbatches);
   detail::SegmentRun run = segment_run(plan_, Pass::forward_only, microbatches);
-  run.feed = &feed;
-  run.compute = &pass;
+  for (std::size_t h = 0; h < hosted_.size(); ++h) {
+    detail::StageWorker& worker = *hosted_[h];
+    passes.push_back(
+        std::make_unique<detail::EvaluationPass>(worker.stage(), worker.versions(), exchange_->averaged_buffers(worker),
+                                                 [&](const detail::Scores& scores) { own.push_back(scores); }));
+    run.stages.push_back({feeds[h].get(), passes.back().get()});
+  }
   executor_->recorder().clear();
   comm_.barrier();
   clock_zero_ns_ = detail::steady_now_ns();

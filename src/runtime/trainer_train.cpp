@@ -98,7 +98,8 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
     require_data(data);
     segments = plan_segments(options, (data.size() + options.microbatch_size - 1) / options.microbatch_size);
     for (const PlannedSegment& segment : segments) {
-      worker_->check(segment.plan);
+      clipper_.check(segment.plan.algorithm);
+      for (const auto& worker : hosted_) worker->check_corrections(segment.plan);
       microbatches += segment.microbatches;
     }
     return {{"rows of the data set", std::to_string(data.size())},
@@ -129,25 +130,25 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
 
 std::int64_t Trainer::Impl::run_segment(TrainCall& call, const PlannedSegment& segment, std::int64_t offset) {
   const bool reports = plan_.stages.back().workers.front() == comm_.rank() && call.options.on_progress;
-  worker_->start_segment({.plan = segment.plan,
-                          .first_microbatch = next_microbatch_,
-                          .call_microbatches = call.microbatches,
-                          .nominal_weight = static_cast<double>(call.options.microbatch_size),
-                          .on_scores = [&call, reports, offset](const detail::Scores& scores) {
-                            call.scores.push_back(scores);
-                            call.scores.back().microbatch += offset;
-                            if (reports) call.meter.add(call.scores.back());
-                          }});
-  detail::DataFeed feed(call.data, call.sampler, data_names(), feed_range(next_microbatch_, segment.microbatches),
-                        options_.device);
+  const auto feeds = open_feeds(call.data, call.sampler, next_microbatch_, segment.microbatches);
   detail::SegmentRun run = segment_run(segment.plan, Pass::train, segment.microbatches);
+  for (std::size_t h = 0; h < hosted_.size(); ++h) {
+    hosted_[h]->start_segment({.plan = segment.plan,
+                               .first_microbatch = next_microbatch_,
+                               .call_microbatches = call.microbatches,
+                               .nominal_weight = static_cast<double>(call.options.microbatch_size),
+                               .on_scores = [&call, reports, offset](const detail::Scores& scores) {
+                                 call.scores.push_back(scores);
+                                 call.scores.back().microbatch += offset;
+                                 if (reports) call.meter.add(call.scores.back());
+                               }});
+    run.stages.push_back({feeds[h].get(), hosted_[h].get()});
+  }
   std::optional<detail::StopVote> vote;
   if (call.options.stop_requested) {
     vote.emplace(segment.plan, all_workers_.get(), segment.microbatches, call.options.stop_requested);
   }
   run.stop_vote = vote ? &*vote : nullptr;
-  run.feed = &feed;
-  run.compute = worker_.get();
   executor_->recorder().clear();
   comm_.barrier();
   clock_zero_ns_ = detail::steady_now_ns();

@@ -22,7 +22,7 @@ ExactnessCase recomputed(TestModel model, Algorithm algorithm, const std::vector
 
 TEST_CASE("recomputation changes no bit", "[recompute]") {
   for (const Algorithm algorithm : all_algorithms()) {
-    if (traits_of(algorithm).overwrites) continue;
+    if (traits_of(algorithm).overwrites || traits_of(algorithm).shares_workers) continue;
     const bool one_stage = algorithm == Algorithm::data_parallel;
     const bool straight = algorithm == Algorithm::model_parallel;
     for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}, {1, 2}, {2}}) {

@@ -34,8 +34,8 @@ TEST_CASE("weight stashing holds w + 1 versions and stops allocating", "[state]"
       for (StagePlan& stage : example.plan.stages) stage.reduce_delay = stage.replicas() > 1 ? delay : 0;
       example.segments = {30, 30, 60};
       for (const WorkerRun& run : run_workers(example)) {
-        INFO(describe(example) << ", stage " << run.stage);
-        const StagePlan& stage = example.plan.stages[static_cast<std::size_t>(run.stage)];
+        INFO(describe(example) << ", stage " << run.stages.front());
+        const StagePlan& stage = example.plan.stages[static_cast<std::size_t>(run.stages.front())];
         const RuntimeCounters& first = run.counters.front();
         CHECK(first.peak_versions == stage.warmup + 1);
         CHECK(first.peak_in_flight == stage.warmup + 1);

@@ -3,6 +3,7 @@
 
 #include "pipedream/simulate.h"
 #include "plans.h"
+#include "schedule/lowering.h"
 
 namespace pipedream::testing {
 
@@ -25,6 +26,17 @@ inline SimulationCosts unit_costs(const Plan& plan, const std::vector<StageLink>
   }
   if (transfer_us > 0) costs.topology = uniform_topology(plan.workers(), 1e12 / transfer_us);
   return costs;
+}
+
+// With transfers of `transfer` stage times and that many slots in every channel (0: the plan's).
+inline SimulationReport simulate_units(const RandomCase& c, std::int64_t microbatches, double transfer = 0,
+                                       int slots = 0) {
+  const Segment segment{Pass::train, microbatches};
+  Program program;
+  for (int worker = 0; worker < c.plan.workers(); ++worker) {
+    program.workers.emplace_back().prologue = detail::lower(c.plan, c.links, segment, worker, slots);
+  }
+  return simulate(program, c.plan, segment, unit_costs(c.plan, c.links, transfer * kStageUs));
 }
 
 }  // namespace pipedream::testing

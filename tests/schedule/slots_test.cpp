@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 
 #include "costs.h"
-#include "schedule/lowering.h"
 
 namespace pipedream {
 namespace {
@@ -21,15 +20,9 @@ RandomCase pipedream_case(const std::vector<int>& replicas, int slack, int delay
   return c;
 }
 
-// In stage times; the transfer too. slots: of every channel; 0: the plan's.
+// In stage times; the transfer too.
 double microbatch_time(const RandomCase& c, double transfer, int slots = 0) {
-  const Segment segment{Pass::train, 240};
-  Program program;
-  for (int worker = 0; worker < c.plan.workers(); ++worker) {
-    program.workers.emplace_back().prologue = detail::lower(c.plan, c.links, segment, worker, slots);
-  }
-  const SimulationCosts costs = testing::unit_costs(c.plan, c.links, transfer * testing::kStageUs);
-  return simulate(program, c.plan, segment, costs).microbatch_us / testing::kStageUs;
+  return testing::simulate_units(c, 240, transfer, slots).microbatch_us / testing::kStageUs;
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
                    .device = example.device});
   trainer.record_input_gradients(true);
   WorkerRun run;
-  run.stage = trainer.stage();
+  run.stages = trainer.stages();
   const auto train = [&](std::int64_t steps, const std::vector<TrainSegment>& segments) {
     const TrainResult result = trainer.train(
         *example.model.data,
@@ -58,10 +58,12 @@ WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
   for (const TrainSegment& segment : example.mixed) mixed += segment.steps;
   if (mixed > 0) train(mixed, example.mixed);
   run.weights = trainer.weights();
-  for (const auto& [microbatch, gradients] : trainer.input_gradients()) {
-    Tensors& kept = run.input_gradients[microbatch];
-    for (const torch::Tensor& gradient : gradients) {
-      if (gradient.defined()) kept.push_back(gradient);
+  for (const int stage : run.stages) {
+    for (const auto& [microbatch, gradients] : trainer.input_gradients(stage)) {
+      Tensors& kept = run.input_gradients[stage][microbatch];
+      for (const torch::Tensor& gradient : gradients) {
+        if (gradient.defined()) kept.push_back(gradient);
+      }
     }
   }
   return run;
@@ -95,10 +97,12 @@ Replay replay(const ExactnessCase& example, Mutation mutation, int mutated_stage
 std::string difference(const WorkerRun& run, const Replay& expected) {
   std::string found = difference(run.losses, expected.losses());
   if (!found.empty()) return found;
-  for (const auto& [microbatch, gradients] : run.input_gradients) {
-    found = difference(gradients, expected.input_gradients(run.stage, microbatch));
-    if (!found.empty())
-      return fmt::format("input gradients of stage {}, microbatch {}: {}", run.stage, microbatch, found);
+  for (const auto& [stage, of_stage] : run.input_gradients) {
+    for (const auto& [microbatch, gradients] : of_stage) {
+      found = difference(gradients, expected.input_gradients(stage, microbatch));
+      if (!found.empty())
+        return fmt::format("input gradients of stage {}, microbatch {}: {}", stage, microbatch, found);
+    }
   }
   return difference(run.weights, expected.weights());
 }
@@ -108,7 +112,9 @@ std::string difference(const ExactnessCase& example, const std::vector<WorkerRun
   for (std::size_t rank = 0; rank < runs.size(); ++rank) {
     const std::string found = difference(runs[rank], expected);
     if (!found.empty()) return fmt::format("{}: worker {}: {}", describe(example), rank, found);
-    recorded[static_cast<std::size_t>(runs[rank].stage)] += runs[rank].input_gradients.size();
+    for (const auto& [stage, of_stage] : runs[rank].input_gradients) {
+      recorded[static_cast<std::size_t>(stage)] += of_stage.size();
+    }
   }
   // Every microbatch must have been compared in every stage.
   for (std::size_t s = 0; s < recorded.size(); ++s) {

@@ -39,11 +39,12 @@ std::string describe(const ExactnessCase& example);
 
 // What one worker of a run ended with.
 struct WorkerRun {
-  int stage = 0;
+  std::vector<int> stages;
   std::vector<float> losses;
   NamedTensors weights;
-  std::map<std::int64_t, Tensors> input_gradients;  // by microbatch; of the received tensors that have one
-  std::vector<RuntimeCounters> counters;            // after each segment
+  // By stage and microbatch; of the received tensors that have one.
+  std::map<int, std::map<std::int64_t, Tensors>> input_gradients;
+  std::vector<RuntimeCounters> counters;  // after each segment
 };
 
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm);
