@@ -66,16 +66,30 @@ struct DelayCorrectionSpec {
 // Throws ConfigError for a negative count.
 DelayCorrectionSpec pipemare_t1(std::int64_t annealing_microbatches = 0);
 
+inline constexpr double kDefaultT2Decay = 0.1353352832366127;  // e^-2
+
 // T2 (section 3.2): backwards see w - tau delta, where delta <- gamma delta + (1 - gamma)(w^{u+1} - w^u) smooths the
-// updates with gamma = decay^(1/tau). Throws ConfigError unless 0 < decay < 1; the default is e^-2.
-DelayCorrectionSpec pipemare_t2(double decay = 0.1353352832366127);
+// updates with gamma = decay^(1/tau). Throws ConfigError unless 0 < decay < 1.
+DelayCorrectionSpec pipemare_t2(double decay = kDefaultT2Decay);
 
 // Weight prediction (SpecTrain, Chen et al., arXiv 1809.02839, section 4): forwards see the weights that are expected
 // when their gradient is applied, w + tau (w^u - w^{u-1}). Of SGD with momentum the last difference is -lr v, v the
 // smoothed gradient, as published; it serves other optimizers as well.
 DelayCorrectionSpec spectrain();
 
-// Those of a segment: the ones given, else T1 and T2 under pipemare; none under what flushes.
+// Which of the published corrections, with their settings.
+struct CorrectionChoice {
+  bool t1 = false;
+  std::int64_t annealing_microbatches = 0;  // of T1; 0: a quarter of the train call
+  bool t2 = false;
+  double decay = kDefaultT2Decay;
+  bool spectrain = false;
+};
+std::vector<DelayCorrectionSpec> corrections(const CorrectionChoice& choice);
+// T1 and T2 under pipemare, else none.
+CorrectionChoice default_corrections(Algorithm algorithm);
+
+// Those of a segment: the ones given, else the default; none under what flushes.
 std::vector<DelayCorrectionSpec> corrections_of(const std::optional<std::vector<DelayCorrectionSpec>>& given,
                                                 Algorithm algorithm);
 

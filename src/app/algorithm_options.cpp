@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <set>
 
 #include "pipedream/error.h"
 
@@ -32,27 +31,23 @@ std::int64_t parse_count(const std::string& text, std::int64_t least, const std:
 
 }  // namespace
 
-std::vector<DelayCorrectionSpec> parse_corrections(const std::string& text, std::int64_t annealing_microbatches,
-                                                   double decay) {
-  std::vector<DelayCorrectionSpec> specs;
-  if (text == "none") return specs;
-  std::set<std::string> seen;
-  for (const std::string& name : split(text, ',')) {
-    if (!seen.insert(name).second) throw ConfigError(fmt::format("--corrections {}: {} is there twice", text, name));
-    if (name == "t1") {
-      specs.push_back(pipemare_t1(annealing_microbatches));
-    } else if (name == "t2") {
-      specs.push_back(pipemare_t2(decay));
-    } else if (name == "spectrain") {
-      specs.push_back(spectrain());
-    } else {
-      throw ConfigError(
-          fmt::format("--corrections {}: unknown correction \"{}\" (known: none alone, or t1, t2, "
-                      "spectrain with commas between them)",
-                      text, name));
+CorrectionChoice parse_corrections(const std::string& text, std::int64_t annealing_microbatches, double decay) {
+  CorrectionChoice choice{.annealing_microbatches = annealing_microbatches, .decay = decay};
+  for (const std::string& name : text == "none" ? std::vector<std::string>{} : split(text, ',')) {
+    bool* const chosen = name == "t1"          ? &choice.t1
+                         : name == "t2"        ? &choice.t2
+                         : name == "spectrain" ? &choice.spectrain
+                                               : nullptr;
+    if (chosen == nullptr) {
+      throw ConfigError(fmt::format("--corrections {}: unknown correction \"{}\" (known: none alone, or t1, t2, "
+                                    "spectrain with commas between them)",
+                                    text, name));
     }
+    if (*chosen) throw ConfigError(fmt::format("--corrections {}: {} is there twice", text, name));
+    *chosen = true;
   }
-  return specs;
+  corrections(choice);  // refuses settings out of range
+  return choice;
 }
 
 std::vector<TrainSegment> parse_segments(const std::string& text) {

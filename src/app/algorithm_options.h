@@ -12,8 +12,7 @@ namespace pipedream::detail {
 
 // "none", or some of t1, t2 and spectrain with commas between them, each once; the settings are those of t1 and t2.
 // Throws ConfigError that lists the names.
-std::vector<DelayCorrectionSpec> parse_corrections(const std::string& text, std::int64_t annealing_microbatches,
-                                                   double decay);
+CorrectionChoice parse_corrections(const std::string& text, std::int64_t annealing_microbatches, double decay);
 
 // ALGORITHM:EPOCHS with commas between them; the last may leave its epochs out. Throws ConfigError.
 std::vector<TrainSegment> parse_segments(const std::string& text);

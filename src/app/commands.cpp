@@ -24,7 +24,7 @@ TrainerOptions trainer_options(const Options& options, const Dataset& data) {
   complete(optimizer.schedule,
            options.steps > 0 ? options.steps : options.epochs * microbatches_per_epoch(options, data));
   return {.optimizer = optimizer,
-          .corrections = options.corrections,
+          .corrections = options.correction_specs(),
           .seed = options.seed,
           .device = options.device,
           .threads_per_worker = options.threads_per_worker,

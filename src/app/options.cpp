@@ -150,7 +150,7 @@ void finish(RawOptions& raw, const Application& application) {
   if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
   const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;
   if (!raw.corrections.empty() || has_settings) {
-    const double decay = raw.decay.value_or(std::exp(-2.0));
+    const double decay = raw.decay.value_or(kDefaultT2Decay);
     options.corrections =
         parse_corrections(raw.corrections.empty() ? "t1,t2" : raw.corrections, raw.annealing_microbatches, decay);
   }

@@ -49,7 +49,7 @@ struct Options {
   std::optional<Algorithm> algorithm;
   bool straight = false;
   std::int64_t microbatches_per_update = 0;  // 0: not given
-  std::optional<std::vector<DelayCorrectionSpec>> corrections;
+  std::optional<CorrectionChoice> corrections;
   std::vector<TrainSegment> segments;
   std::optional<StageChoice> recompute;
   std::int64_t epochs = 10;
@@ -65,6 +65,10 @@ struct Options {
   // evaluate
   std::filesystem::path weights;
 
+  std::optional<std::vector<DelayCorrectionSpec>> correction_specs() const {
+    if (!corrections) return std::nullopt;
+    return pipedream::corrections(*corrections);
+  }
   std::chrono::milliseconds deadline() const {
     return std::chrono::milliseconds(static_cast<std::int64_t>(deadline_s * 1000));
   }

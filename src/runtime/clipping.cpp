@@ -25,11 +25,11 @@ std::size_t layer_of(const std::string& parameter, const std::map<std::string, s
   throw Error(fmt::format("parameter {} belongs to no layer", parameter));
 }
 
-// Squared norms, one a parameter, in double.
+// Squared norms, one a parameter, in double; in the order of indices, whatever the memory layout.
 torch::Tensor squares_of(const Tensors& gradients) {
   Tensors squares;
   for (const torch::Tensor& gradient : gradients) {
-    squares.push_back(gradient.defined() ? torch::linalg_vector_norm(gradient).to(torch::kDouble).square()
+    squares.push_back(gradient.defined() ? torch::linalg_vector_norm(gradient.contiguous()).to(torch::kDouble).square()
                                          : torch::zeros({}, torch::kDouble));
   }
   return squares.empty() ? torch::zeros({0}, torch::kDouble) : torch::stack(squares);

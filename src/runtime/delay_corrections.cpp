@@ -106,9 +106,20 @@ DelayCorrectionSpec spectrain() {
 std::vector<DelayCorrectionSpec> corrections_of(const std::optional<std::vector<DelayCorrectionSpec>>& given,
                                                 Algorithm algorithm) {
   if (traits_of(algorithm).flushes) return {};
-  if (given) return *given;
-  if (algorithm == Algorithm::pipemare) return {pipemare_t1(), pipemare_t2()};
-  return {};
+  return given ? *given : corrections(default_corrections(algorithm));
+}
+
+std::vector<DelayCorrectionSpec> corrections(const CorrectionChoice& choice) {
+  std::vector<DelayCorrectionSpec> specs;
+  if (choice.t1) specs.push_back(pipemare_t1(choice.annealing_microbatches));
+  if (choice.t2) specs.push_back(pipemare_t2(choice.decay));
+  if (choice.spectrain) specs.push_back(spectrain());
+  return specs;
+}
+
+CorrectionChoice default_corrections(Algorithm algorithm) {
+  const bool on = algorithm == Algorithm::pipemare;
+  return {.t1 = on, .t2 = on};
 }
 
 }  // namespace pipedream

@@ -26,6 +26,7 @@ Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), model_(graph, options_.seed, options_.device) {
   model_.reversed_sums = options_.mutation == Mutation::reversed_sums;
   input_gradients_.resize(plan_.stages.size());
+  gradients_.resize(plan_.stages.size());
   for (const StagePlan& stage_plan : plan_.stages) {
     auto stage = std::make_unique<Stage>();
     stage->plan = stage_plan;
@@ -111,6 +112,12 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
       if (found == gradients.parameters.end()) continue;
       contribution.gradients.insert(contribution.gradients.end(), found->second.begin(), found->second.end());
     }
+    if (options_.record_gradients) {
+      NamedTensors& recorded = gradients_[s][first_microbatch_ + k];
+      for (std::size_t p = 0; p < contribution.gradients.size(); ++p) {
+        recorded[stages_[s]->parameter_names[p]] = contribution.gradients[p];
+      }
+    }
     if (stages_[s]->contributions.empty()) stages_[s]->first_of_update = first_microbatch_ + k;
     stages_[s]->contributions.push_back(std::move(contribution));
     input_gradients_[s][first_microbatch_ + k] = received_gradients(s, gradients);
@@ -138,6 +145,10 @@ Tensors Replay::received_gradients(std::size_t stage, const MicrobatchGradients&
 
 const Tensors& Replay::input_gradients(int stage, std::int64_t microbatch) const {
   return input_gradients_.at(static_cast<std::size_t>(stage)).at(microbatch);
+}
+
+const NamedTensors& Replay::gradients(int stage, std::int64_t microbatch) const {
+  return gradients_.at(static_cast<std::size_t>(stage)).at(microbatch);
 }
 
 const std::vector<Tensors>& Replay::versions(int stage) const {

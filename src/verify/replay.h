@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "pipedream/data.h"
+#include "pipedream/delay_correction.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/plan.h"
@@ -50,21 +51,13 @@ enum class Mutation {
   no_clipping,       // gradients keep their norm
 };
 
-// PipeMare's T1 and T2 and weight prediction, as docs/algorithms.md has them.
-struct ReplayCorrections {
-  bool t1 = false;
-  std::int64_t annealing = 1;  // microbatches
-  bool t2 = false;
-  double decay = 0.1353352832366127;  // e^-2
-  bool spectrain = false;
-};
-
 struct ReplayOptions {
   OptimizerSpec optimizer;
   std::uint64_t seed = 1;
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
-  ReplayCorrections corrections = {};
+  bool record_gradients = false;  // of parameters, for gradients()
+  CorrectionChoice corrections = {};  // T1's microbatches given
   Mutation mutation = Mutation::none;
   int mutated_stage = 0;  // for the mutations of one stage
   torch::Device device = torch::kCPU;
@@ -90,6 +83,9 @@ class Replay {
   // Gradients of the tensors that a stage received for a microbatch and that need one, in graph order of the tensors;
   // of a tensor with three or more uses, one for each use in this stage.
   const Tensors& input_gradients(int stage, std::int64_t microbatch) const;
+  // Gradients of a stage's parameters from one microbatch of the run, by "layer.parameter"; undefined where none came.
+  // Where they are recorded.
+  const NamedTensors& gradients(int stage, std::int64_t microbatch) const;
   // The newest weights, and the buffers averaged over replicas, by "layer.parameter".
   NamedTensors weights() const;
   // All versions of a stage, oldest first, each in the order of the stage's parameters.
@@ -127,6 +123,7 @@ class Replay {
   std::int64_t first_corrected_ = 0;   // with which the corrections came into use
   std::vector<float> losses_;
   std::vector<std::map<std::int64_t, Tensors>> input_gradients_;  // by stage
+  std::vector<std::map<std::int64_t, NamedTensors>> gradients_;
 };
 
 }  // namespace pipedream::detail

@@ -55,7 +55,7 @@ void Replay::clip(const std::vector<Due>& updates) const {
     Tensors squares;
     for (const std::string& name : names) {
       const torch::Tensor& gradient = by_name[name];
-      squares.push_back(gradient.defined() ? gradient.norm().to(torch::kDouble).square()
+      squares.push_back(gradient.defined() ? gradient.contiguous().norm().to(torch::kDouble).square()
                                            : torch::zeros({}, torch::kDouble));
     }
     const double norm = torch::stack(squares).sum().sqrt().item<double>();
@@ -99,10 +99,10 @@ double Replay::rate_factor(const Stage& stage, double present) const {
     if (scale) factor *= covered / static_cast<double>(stages_.front()->update_size);
   }
   factor *= scheduled(options_.optimizer.schedule, stage.first_of_update);
-  const ReplayCorrections& corrections = options_.corrections;
+  const CorrectionChoice& corrections = options_.corrections;
   const std::int64_t passed = stage.first_of_update - first_corrected_;
-  if (corrections.t1 && corrects(stage) && passed < corrections.annealing) {
-    const double p = 1 - static_cast<double>(passed) / static_cast<double>(corrections.annealing);
+  if (corrections.t1 && corrects(stage) && passed < corrections.annealing_microbatches) {
+    const double p = 1 - static_cast<double>(passed) / static_cast<double>(corrections.annealing_microbatches);
     factor *= std::pow(std::max(delay(stage), 1.0), -p);
   }
   return factor;

@@ -203,13 +203,15 @@ TEST_CASE("segments, corrections and recomputation") {
   CHECK(options.segments[1].algorithm == Algorithm::pipemare);
   CHECK(options.segments[1].epochs == 0);
   REQUIRE(options.corrections);
-  CHECK(options.corrections->size() == 2);
-  CHECK(options.corrections->front().name == "t1 over 50 microbatches");
+  CHECK(options.corrections->t1);
+  CHECK(options.corrections->t2);
+  CHECK_FALSE(options.corrections->spectrain);
+  CHECK(options.corrections->annealing_microbatches == 50);
   REQUIRE(options.recompute);
   CHECK(options.recompute->stages == std::vector<int>{0, 2});
   CHECK_FALSE(accepted({"train"}).corrections);
   CHECK_FALSE(accepted({"train"}).recompute);
-  CHECK(accepted({"train", "--corrections", "none"}).corrections->empty());
+  CHECK(accepted({"train", "--corrections", "none"}).correction_specs()->empty());
   CHECK(accepted({"train", "--recompute", "all"}).recompute->all);
   CHECK_THAT(refused({"train", "--corrections", "t3"}), Contains("unknown correction \"t3\""));
   CHECK_THAT(refused({"train", "--corrections", "t1,t1"}), Contains("t1 is there twice"));

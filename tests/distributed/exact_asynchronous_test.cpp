@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::int64_t kRows = 26;  // ragged: 7 microbatches of 4 an epoch, the last one of 2
 
-constexpr ReplayCorrections kNone = {};
-constexpr ReplayCorrections kT1 = {.t1 = true, .annealing = 9};
-constexpr ReplayCorrections kT2 = {.t2 = true};
-constexpr ReplayCorrections kPipeMare = {.t1 = true, .annealing = 9, .t2 = true, .decay = 0.5};
-constexpr ReplayCorrections kSpecTrain = {.spectrain = true};
+constexpr CorrectionChoice kNone = {};
+constexpr CorrectionChoice kT1 = {.t1 = true, .annealing_microbatches = 9};
+constexpr CorrectionChoice kT2 = {.t2 = true};
+constexpr CorrectionChoice kPipeMare = {.t1 = true, .annealing_microbatches = 9, .t2 = true, .decay = 0.5};
+constexpr CorrectionChoice kSpecTrain = {.spectrain = true};
 
 ExactnessCase case_of(TestModel model, Algorithm algorithm, const std::vector<int>& replicas,
-                      const ReplayCorrections& corrections = kNone) {
+                      const CorrectionChoice& corrections = kNone) {
   Plan plan = even_plan(model.graph, algorithm, replicas);
   return {.model = std::move(model), .plan = std::move(plan), .segments = {10, 7}, .corrections = corrections};
 }
@@ -75,7 +75,7 @@ TEST_CASE("2BW holds two versions", "[asynchronous][state]") {
 TEST_CASE("PipeMare, corrected and naive", "[asynchronous]") {
   for (const std::vector<int>& replicas : {std::vector<int>{1, 1}, {1, 1, 1, 1}, {2, 1}, {1, 2}}) {
     for (const TestModel& model : {skip_model(kRows), conv_model(kRows), lstm_model(kRows)}) {
-      for (const ReplayCorrections& corrections : {kNone, kT1, kT2, kPipeMare, kSpecTrain}) {
+      for (const CorrectionChoice& corrections : {kNone, kT1, kT2, kPipeMare, kSpecTrain}) {
         CHECK(check_in_threads(case_of(model, Algorithm::pipemare, replicas, corrections)) == "");
       }
       CHECK(check_in_threads(case_of(model, Algorithm::naive_asynchronous, replicas)) == "");
@@ -86,7 +86,7 @@ TEST_CASE("PipeMare, corrected and naive", "[asynchronous]") {
 TEST_CASE("PipeMare with other optimizers and updates of several microbatches", "[asynchronous]") {
   for (const OptimizerSpec& optimizer : optimizers()) {
     for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}}) {
-      for (const ReplayCorrections& corrections : {kPipeMare, kSpecTrain}) {
+      for (const CorrectionChoice& corrections : {kPipeMare, kSpecTrain}) {
         ExactnessCase example = case_of(conv_model(kRows), Algorithm::pipemare, replicas, corrections);
         example.optimizer = optimizer;
         example.plan.microbatches_per_update = 2;
@@ -131,7 +131,7 @@ TEST_CASE("twins of vertical sync, 2BW and PipeMare differ", "[asynchronous][mut
       }
     }
   }
-  for (const ReplayCorrections& corrections : {kT1, kT2, kSpecTrain}) {
+  for (const CorrectionChoice& corrections : {kT1, kT2, kSpecTrain}) {
     const ExactnessCase example = case_of(conv_model(kRows), Algorithm::pipemare, {1, 1, 1}, corrections);
     const auto runs = run_workers(example);
     REQUIRE(difference(example, runs, replay(example)) == "");
@@ -145,7 +145,7 @@ TEST_CASE("twins of vertical sync, 2BW and PipeMare differ", "[asynchronous][mut
 }
 
 TEST_CASE("corrections that do not fit an algorithm are refused", "[asynchronous]") {
-  const auto message = [](Algorithm algorithm, const ReplayCorrections& corrections) -> std::string {
+  const auto message = [](Algorithm algorithm, const CorrectionChoice& corrections) -> std::string {
     try {
       run_workers(case_of(chain_model(kRows), algorithm, {1, 1}, corrections));
     } catch (const ConfigError& error) {

@@ -15,14 +15,6 @@ std::string by_stage(const Plan& plan, const char* separator, Field field) {
   return fmt::format("{}", fmt::join(values, separator));
 }
 
-std::vector<DelayCorrectionSpec> specs_of(const ReplayCorrections& corrections) {
-  std::vector<DelayCorrectionSpec> specs;
-  if (corrections.t1) specs.push_back(pipemare_t1(corrections.annealing));
-  if (corrections.t2) specs.push_back(pipemare_t2(corrections.decay));
-  if (corrections.spectrain) specs.push_back(spectrain());
-  return specs;
-}
-
 }  // namespace
 
 std::string describe(const ExactnessCase& example) {
@@ -40,7 +32,7 @@ std::string describe(const ExactnessCase& example) {
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
   Trainer trainer(example.model.graph, example.plan, comm,
                   {.optimizer = example.optimizer,
-                   .corrections = specs_of(example.corrections),
+                   .corrections = corrections(example.corrections),
                    .seed = example.seed,
                    .device = example.device});
   trainer.record_input_gradients(true);
