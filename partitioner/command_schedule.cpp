@@ -90,7 +90,8 @@ void ScheduleCommand::add_plan_options() {
     return option;
   };
   add("--algorithm", algorithm_, "One of " + algorithm_names());
-  add("--workers", bare_.workers, "How many, one a stage (data-parallel: all in one)");
+  add("--workers", bare_.workers, "How many");
+  add("--stages", bare_.stages, "How many (default: one a worker; one for data-parallel); in turn on the workers");
   add("--replicas", bare_.replicas, "Of each stage, as in 2,1,1")->delimiter(',')->allow_extra_args(false);
   add("--warmup", bare_.warmup, "Of each stage, as in 3,2,1,0 (default: the least at which no stage starves)")
       ->delimiter(',')

@@ -68,6 +68,9 @@ TEST_CASE("the options of schedule reach plan and times") {
   CHECK_THAT(replicated, Contains("\nworker 0, stage 0  F0----- F2----- F4----- F6----- B0------"));
   CHECK_THAT(replicated, Contains("\nworker 2, stage 1  .   .   F0  B0-----|F1  B1-----|"));
 
+  const std::string one_stage = schedule({"--algorithm", "pipedream", "--workers", "3", "--stages", "1"}).out;
+  CHECK_THAT(one_stage, Contains("pipedream: 1 stage on 3 workers"));
+
   const std::string slow = schedule({"--algorithm", "gpipe", "--workers", "2", "--microbatches-per-update", "2",
                                      "--forward-us", "2,1", "--backward-us", "4"})
                                .out;
@@ -177,6 +180,9 @@ TEST_CASE_METHOD(PlanFile, "mistakes in a call of schedule are one line and exit
   CHECK_THAT(bare({}), Contains("--workers 0: must be from 1 to 4096"));
   CHECK_THAT(bare({"--workers", "9999"}), Contains("--workers 9999: must be from 1 to 4096"));
   CHECK_THAT(bare({"--workers", "4", "--replicas", "2,1"}), Contains("--replicas 2,1 are 3 workers, --workers says 4"));
+  CHECK_THAT(bare({"--stages", "3", "--replicas", "2,1"}), Contains("--replicas 2,1 are 2 stages, --stages says 3"));
+  CHECK_THAT(bare({"--workers", "3", "--stages", "2"}), Contains("--stages 2 on 3 workers: must be 1, or from 3"));
+  CHECK_THAT(bare({"--workers", "2", "--stages", "4"}), Contains("worker 0 is already in stage 0"));
   CHECK_THAT(bare({"--replicas", "2,0"}), Contains("--replicas 2,0: each from 1 to 4096"));
   CHECK_THAT(bare({"--replicas", "2,x"}), Contains("2,x"));
   CHECK_THAT(bare({"--workers", "3", "--warmup", "1,0"}), Contains("--warmup 1,0: one depth for each of the 3 stages"));
