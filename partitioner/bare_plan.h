@@ -12,7 +12,8 @@ namespace pipedream {
 struct BarePlan {
   Algorithm algorithm = Algorithm::pipedream;
   int workers = 0;            // 0: the sum of the replicas
-  std::vector<int> replicas;  // by stage; empty: one a stage, all in one stage under data_parallel
+  int stages = 0;             // 0: one for each of the replicas, else one a worker, the only one under data_parallel
+  std::vector<int> replicas;  // by stage; empty: stage s is on worker s mod workers, the only one on all
   std::vector<int> warmup;    // by stage; empty: the default depths where the algorithm has any
   std::int64_t microbatches_per_update = 0;
 };

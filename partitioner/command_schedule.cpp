@@ -38,6 +38,15 @@ std::vector<StageLink> chain(const Plan& plan) {
   return links;
 }
 
+// As long as predicted; else stages that keep pace with each other, a backward twice as long as a forward.
+StageCosts default_costs(const StagePlan& stage) {
+  StageCosts costs;
+  const bool is_predicted = stage.prediction.forward_us > 0;
+  costs.forward_us = is_predicted ? stage.prediction.forward_us : stage.replicas();
+  costs.backward_us = is_predicted ? stage.prediction.backward_us : 2 * stage.replicas();
+  return costs;
+}
+
 void check_length(const Program& program) {
   std::int64_t actions = 0;
   for (const WorkerProgram& worker : program.workers) actions += worker.size();
@@ -81,7 +90,8 @@ void ScheduleCommand::add_plan_options() {
     return option;
   };
   add("--algorithm", algorithm_, "One of " + algorithm_names());
-  add("--workers", bare_.workers, "How many, one a stage (data-parallel: all in one)");
+  add("--workers", bare_.workers, "How many");
+  add("--stages", bare_.stages, "How many (default: one a worker; one for data-parallel); in turn on the workers");
   add("--replicas", bare_.replicas, "Of each stage, as in 2,1,1")->delimiter(',')->allow_extra_args(false);
   add("--warmup", bare_.warmup, "Of each stage, as in 3,2,1,0 (default: the least at which no stage starves)")
       ->delimiter(',')
@@ -94,9 +104,13 @@ void ScheduleCommand::add_plan_options() {
 }
 
 void ScheduleCommand::add_time_options() {
+  auto* profile =
+      command_->add_option("--profile", profile_, "Times and messages of the PLAN as measured here")->needs("PLAN");
+  links_.add_to(*command_);
+  for (const char* name : {"--bandwidth", "--latency"}) command_->get_option(name)->needs(profile);
   command_
       ->add_option("--forward-us", forward_us_,
-                   "Of a microbatch, for all stages or for each, as in 1,2 (default: what the plan predicts, else as "
+                   "Of a microbatch, for all stages or for each, as in 1,2 (default: as measured or predicted, else as "
                    "many as the stage has replicas)")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -113,19 +127,23 @@ Plan ScheduleCommand::plan() const {
   return make_bare_plan(wanted);
 }
 
-// Every stage sends to the next, in no time.
-SimulationCosts ScheduleCommand::costs(const Plan& plan, const std::vector<StageLink>& links) const {
-  const std::size_t stages = plan.stages.size();
+// Without a profile every stage sends to the next, in no time.
+SimulationCosts ScheduleCommand::costs(const Plan& plan, std::vector<StageLink>& links) const {
   SimulationCosts costs;
-  for (const StageLink& link : links) costs.links.push_back({link.from, link.to, 0, 0});
+  if (!profile_.empty()) {
+    const Profile profile = read_profile(profile_);
+    constexpr double state_factor = 0;  // memory is not shown
+    costs = costs_of_files({plan, plan_}, {profile, profile_}, links_.topology(profile, plan.workers()), state_factor);
+    links = stage_links(plan, profile);
+  } else {
+    links = chain(plan);
+    for (const StageLink& link : links) costs.links.push_back({link.from, link.to, 0, 0});
+    for (const StagePlan& stage : plan.stages) costs.stages.push_back(default_costs(stage));
+  }
+  const std::size_t stages = plan.stages.size();
   for (std::size_t s = 0; s < stages; ++s) {
-    const StagePlan& stage = plan.stages[s];
-    const bool is_predicted = stage.prediction.forward_us > 0;
-    StageCosts& cost = costs.stages.emplace_back();
-    cost.forward_us = is_predicted ? stage.prediction.forward_us : stage.replicas();
-    cost.backward_us = is_predicted ? stage.prediction.backward_us : 2 * stage.replicas();
-    if (!forward_us_.empty()) cost.forward_us = time_of(forward_us_, s, stages, "--forward-us");
-    if (!backward_us_.empty()) cost.backward_us = time_of(backward_us_, s, stages, "--backward-us");
+    if (!forward_us_.empty()) costs.stages[s].forward_us = time_of(forward_us_, s, stages, "--forward-us");
+    if (!backward_us_.empty()) costs.stages[s].backward_us = time_of(backward_us_, s, stages, "--backward-us");
   }
   return costs;
 }
@@ -133,14 +151,15 @@ SimulationCosts ScheduleCommand::costs(const Plan& plan, const std::vector<Stage
 int ScheduleCommand::run() const {
   const Plan planned = plan();
   const Segment segment{Pass::train, microbatches_ > 0 ? microbatches_ : default_microbatches(planned)};
-  const std::vector<StageLink> links = chain(planned);
+  std::vector<StageLink> links;
+  const SimulationCosts times = costs(planned, links);
   const Program program = make_program(planned, links, segment);
   const ValidationReport proof = validate(program, planned, links, segment);
   if (program_) out_ << to_text(program);
   if (program_ && !text_ && svg_.empty()) return 0;
 
   check_length(program);
-  const Timeline timeline = simulate(program, planned, segment, costs(planned, links), {.record = true}).timeline;
+  const Timeline timeline = simulate(program, planned, segment, times, {.record = true}).timeline;
   const std::string title = schedule_title(planned, segment);
   const bool draws_text = text_ || (svg_.empty() && !program_);
   const std::int64_t column_ns = column_us_ > 0 ? std::llround(column_us_ * 1000) : shortest_pass_ns(timeline);
@@ -149,8 +168,7 @@ int ScheduleCommand::run() const {
   // A program alone can be read back.
   if (program_ && !text_) return 0;
   out_ << title << "\n\n" << schedule_table(planned, proof, summarize(timeline, planned));
-  if (draws_text)
-    out_ << fmt::format("a column is {}\n", detail::format_microseconds(static_cast<double>(column_ns) / 1000));
+  if (draws_text) out_ << "a column is " << detail::format_microseconds(static_cast<double>(column_ns) / 1000) << "\n";
   if (!svg_.empty()) out_ << "written to " << svg_ << "\n";
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "partitioner/bare_plan.h"
+#include "partitioner/link_options.h"
 #include "pipedream/simulate.h"
 
 namespace pipedream {
@@ -25,14 +26,16 @@ class ScheduleCommand {
   void add_plan_options();
   void add_time_options();
   Plan plan() const;
-  SimulationCosts costs(const Plan& plan, const std::vector<StageLink>& links) const;
+  SimulationCosts costs(const Plan& plan, std::vector<StageLink>& links) const;
 
   CLI::App* command_;
   std::ostream& out_;
+  LinkOptions links_;
   std::string plan_;
   std::string algorithm_;
   BarePlan bare_;
   std::int64_t microbatches_ = 0;
+  std::string profile_;
   std::vector<double> forward_us_;
   std::vector<double> backward_us_;
   double column_us_ = 0;

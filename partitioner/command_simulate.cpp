@@ -1,27 +1,11 @@
 #include "partitioner/command_simulate.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 
 #include "partitioner/simulation_table.h"
-#include "pipedream/error.h"
 #include "pipedream/simulate.h"
 
 namespace pipedream {
-namespace {
-
-SimulationCosts costs_of(const Plan& plan, const Profile& profile, const Topology& topology, double state_factor,
-                         const std::string& files) {
-  try {
-    return simulation_costs(plan, profile, topology, state_factor);
-  } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("{}: {}", files, error.what()));
-  }
-}
-
-}  // namespace
-
 SimulateCommand::SimulateCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("simulate", "Says how fast a plan would run, and why not faster")), out_(out) {
   CLI::App& command = *command_;
@@ -42,8 +26,7 @@ int SimulateCommand::run() const {
   const Plan plan = read_plan(plan_);
   const Profile profile = read_profile(profile_);
   const Topology topology = topology_.empty() ? links_.topology(profile, plan.workers()) : read_topology(topology_);
-  const SimulationCosts costs =
-      costs_of(plan, profile, topology, optimizer_.state_factor(), fmt::format("{} does not fit {}", plan_, profile_));
+  const SimulationCosts costs = costs_of_files({plan, plan_}, {profile, profile_}, topology, optimizer_.state_factor());
   Segment segment = steady_segment(plan);
   if (microbatches_ > 0) segment.microbatches = microbatches_;
   const Program program = make_program(plan, stage_links(plan, profile), segment);

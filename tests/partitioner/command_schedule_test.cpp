@@ -3,6 +3,7 @@
 #include "call.h"
 #include "pipedream/schedule.h"
 #include "planning/atomic_file.h"
+#include "planning/support.h"
 #include "support/scratch_folder.h"
 
 using namespace pipedream;
@@ -67,6 +68,9 @@ TEST_CASE("the options of schedule reach plan and times") {
   CHECK_THAT(replicated, Contains("\nworker 0, stage 0  F0----- F2----- F4----- F6----- B0------"));
   CHECK_THAT(replicated, Contains("\nworker 2, stage 1  .   .   F0  B0-----|F1  B1-----|"));
 
+  const std::string one_stage = schedule({"--algorithm", "pipedream", "--workers", "3", "--stages", "1"}).out;
+  CHECK_THAT(one_stage, Contains("pipedream: 1 stage on 3 workers"));
+
   const std::string slow = schedule({"--algorithm", "gpipe", "--workers", "2", "--microbatches-per-update", "2",
                                      "--forward-us", "2,1", "--backward-us", "4"})
                                .out;
@@ -95,6 +99,31 @@ TEST_CASE_METHOD(PlanFile, "schedule takes a plan from a file, with the times th
   CHECK_THAT(predicted, Contains("\nworker 0, stage 1  .  .  .  F0------ B0------------|F1------ "));
   CHECK_THAT(schedule({path, "--microbatches", "4", "--column-us", "1", "--forward-us", "1"}).out,
              Contains("\nworker 0, stage 1  .  F0 B0------------|F1 "));
+}
+
+TEST_CASE_METHOD(PlanFile, "schedule takes times and messages from a profile") {
+  write_file_atomically(path, R"({"format": "pipedream-plan", "version": 1, "algorithm": "model-parallel", "stages": [
+    {"layers": ["layer0"], "workers": [0]}, {"layers": ["layer1", "layer2"], "workers": [1]},
+    {"layers": ["loss"], "workers": [2]}]})");
+  Profile profile = chain_profile(4, 20);
+  const std::string profile_path = folder / "profile.json";
+  write_profile(profile, profile_path);
+  const auto with_profile = [&](const char* what) {
+    return schedule({path, "--profile", profile_path, "--bandwidth", "1MB/s", "--microbatches", "1", what}).out;
+  };
+  // Forwards of 10, 23 and 13 us, backwards twice that, and four messages of 20 bytes.
+  CHECK_THAT(with_profile("--text"), Contains("of " + std::to_string(3 * (10 + 23 + 13) + 4 * 20) + " us"));
+  CHECK_THAT(with_profile("--program"), !Contains("S0>2.0"));
+  profile.tensors[0].consumers.push_back("loss");
+  write_profile(profile, profile_path);
+  CHECK_THAT(with_profile("--program"), Contains("S0>2.0"));
+
+  CHECK_THAT(schedule_error({"--algorithm", "gpipe", "--workers", "2", "--profile", profile_path}),
+             Contains("--profile requires PLAN"));
+  CHECK_THAT(schedule_error({path, "--bandwidth", "1MB/s"}), Contains("--bandwidth requires --profile"));
+  write_profile(chain_profile(3), profile_path);
+  CHECK_THAT(schedule_error({path, "--profile", profile_path, "--bandwidth", "1MB/s"}),
+             Contains(path + " does not fit " + profile_path));
 }
 
 TEST_CASE_METHOD(PlanFile, "schedule --program prints what the workers would run, however long") {
@@ -151,6 +180,9 @@ TEST_CASE_METHOD(PlanFile, "mistakes in a call of schedule are one line and exit
   CHECK_THAT(bare({}), Contains("--workers 0: must be from 1 to 4096"));
   CHECK_THAT(bare({"--workers", "9999"}), Contains("--workers 9999: must be from 1 to 4096"));
   CHECK_THAT(bare({"--workers", "4", "--replicas", "2,1"}), Contains("--replicas 2,1 are 3 workers, --workers says 4"));
+  CHECK_THAT(bare({"--stages", "3", "--replicas", "2,1"}), Contains("--replicas 2,1 are 2 stages, --stages says 3"));
+  CHECK_THAT(bare({"--workers", "3", "--stages", "2"}), Contains("--stages 2 on 3 workers: must be 1, or from 3"));
+  CHECK_THAT(bare({"--workers", "2", "--stages", "4"}), Contains("worker 0 is already in stage 0"));
   CHECK_THAT(bare({"--replicas", "2,0"}), Contains("--replicas 2,0: each from 1 to 4096"));
   CHECK_THAT(bare({"--replicas", "2,x"}), Contains("2,x"));
   CHECK_THAT(bare({"--workers", "3", "--warmup", "1,0"}), Contains("--warmup 1,0: one depth for each of the 3 stages"));
