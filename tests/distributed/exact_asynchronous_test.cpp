@@ -104,15 +104,24 @@ TEST_CASE("PipeMare holds the weights once", "[asynchronous][state]") {
 }
 
 TEST_CASE("segments go on with weights, optimizer, data and draws", "[asynchronous]") {
-  const std::vector<TrainSegment> there_and_back = {
-      {.algorithm = Algorithm::flush_1f1b, .steps = 9}, {.algorithm = Algorithm::pipedream, .steps = 8},
-      {.algorithm = Algorithm::gpipe, .steps = 5},      {.algorithm = Algorithm::pipemare, .steps = 11},
-      {.algorithm = Algorithm::two_bw, .steps = 7},     {.algorithm = Algorithm::pipemare, .steps = 6}};
+  // The corrections come into use twice.
+  const std::vector<TrainSegment> t3 = {{.algorithm = Algorithm::flush_1f1b, .steps = 9},
+                                        {.algorithm = Algorithm::pipemare, .steps = 11},
+                                        {.algorithm = Algorithm::gpipe, .steps = 5},
+                                        {.algorithm = Algorithm::pipemare, .steps = 6}};
+  const std::vector<TrainSegment> there_and_back = {{.algorithm = Algorithm::flush_1f1b, .steps = 9},
+                                                    {.algorithm = Algorithm::pipedream, .steps = 8},
+                                                    {.algorithm = Algorithm::two_bw, .steps = 7},
+                                                    {.algorithm = Algorithm::naive_asynchronous, .steps = 5},
+                                                    {.algorithm = Algorithm::vertical_sync, .steps = 6}};
   for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}}) {
     for (const TestModel& model : {skip_model(kRows), conv_model(kRows)}) {
       ExactnessCase example = case_of(model, Algorithm::pipemare, replicas, kPipeMare);
       example.optimizer = adam({.learning_rate = 0.01});
       example.segments = {};
+      example.mixed = t3;
+      CHECK(check_in_threads(example) == "");
+      example.corrections = kNone;
       example.mixed = there_and_back;
       CHECK(check_in_threads(example) == "");
     }
