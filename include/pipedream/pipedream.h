@@ -17,4 +17,5 @@
 #include "pipedream/timeline.h"
 #include "pipedream/topology.h"
 #include "pipedream/trainer.h"
+#include "pipedream/verify.h"
 #include "pipedream/weights.h"

@@ -131,6 +131,10 @@ class Trainer {
   // Gradients of a stage's inputs, recorded per microbatch when switched on: for tests that compare them.
   void record_input_gradients(bool on);
   const std::map<std::int64_t, Tensors>& input_gradients(int stage) const;
+  // Gradients of a stage's parameters from each microbatch, by "layer.parameter", recorded when switched on; undefined
+  // where none came.
+  void record_gradients(bool on);
+  const std::map<std::int64_t, std::map<std::string, torch::Tensor>>& gradients(int stage) const;
 
  private:
   class Impl;

@@ -39,9 +39,10 @@ CorrectionChoice parse_corrections(const std::string& text, std::int64_t anneali
                          : name == "spectrain" ? &choice.spectrain
                                                : nullptr;
     if (chosen == nullptr) {
-      throw ConfigError(fmt::format("--corrections {}: unknown correction \"{}\" (known: none alone, or t1, t2, "
-                                    "spectrain with commas between them)",
-                                    text, name));
+      throw ConfigError(
+          fmt::format("--corrections {}: unknown correction \"{}\" (known: none alone, or t1, t2, "
+                      "spectrain with commas between them)",
+                      text, name));
     }
     if (*chosen) throw ConfigError(fmt::format("--corrections {}: {} is there twice", text, name));
     *chosen = true;

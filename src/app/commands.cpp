@@ -1,4 +1,4 @@
-// profile, train and evaluate.
+// profile, train, evaluate and verify.
 #include <fmt/format.h>
 
 #include <optional>
@@ -11,6 +11,7 @@
 #include "app/session.h"
 #include "app/signals.h"
 #include "pipedream/trainer.h"
+#include "pipedream/verify.h"
 
 namespace pipedream::detail {
 namespace {
@@ -130,6 +131,25 @@ int run_evaluate(Session& session) {
   trainer.load_weights(options.weights);
   session.console.print("{}", describe_evaluation(trainer.evaluate(*test, options.microbatch_size)));
   return 0;
+}
+
+int run_verify(Session& session) {
+  const Options& options = session.options;
+  constexpr std::int64_t kMicrobatches = 16;
+  const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
+  const auto data = agreed(session.comm, [&] { return session.model.train(); });
+  const Plan plan = obtain_plan(session, graph, *data);
+  session.console.print("{}", describe_plan(plan, options.microbatch_size));
+  const bool is_exact = options.device.is_cpu() && options.threads_per_worker == 1;
+  const VerifyReport report = verify(graph, plan, *data, session.comm,
+                                     {.trainer = trainer_options(options, *data),
+                                      .corrections = options.corrections,
+                                      .microbatches = options.steps > 0 ? options.steps : kMicrobatches,
+                                      .microbatch_size = options.microbatch_size,
+                                      .shuffle = options.shuffle,
+                                      .tolerance = options.tolerance.value_or(is_exact ? 0 : 1e-5)});
+  session.console.print("{}", describe_verification(report, plan));
+  return report.passed() ? 0 : kExitCheckFailed;
 }
 
 }  // namespace pipedream::detail

@@ -88,7 +88,7 @@ void add_profile(CLI::App& command, Options& options) {
 
 void add_planning(CLI::App& command, RawOptions& raw) {
   Options& options = raw.options;
-  command.add_option("--plan", options.plan, "Train under this plan; without it, profile and plan first");
+  command.add_option("--plan", options.plan, "Run this plan; without it, profile and plan first");
   command.add_option("--profile", options.profile, "Plan from this profile instead of measuring");
   command.add_option("--algorithm", raw.algorithm, fmt::format("One of {}; pipedream unless told", algorithm_names()));
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
@@ -102,9 +102,6 @@ void add_planning(CLI::App& command, RawOptions& raw) {
 }
 
 void add_algorithm(CLI::App& command, RawOptions& raw) {
-  command.add_option("--segments", raw.segments,
-                     "Parts of the run under one algorithm each, ALGORITHM:EPOCHS with commas between them; the last "
-                     "may leave its epochs out. 1f1b-flush:2,pipemare is PipeMare's T3");
   command.add_option("--corrections", raw.corrections,
                      "Delay corrections: none, or some of t1, t2, spectrain with commas between them; under pipemare "
                      "t1,t2 unless told");
@@ -118,6 +115,10 @@ void add_algorithm(CLI::App& command, RawOptions& raw) {
   command.add_option("--t2-decay", raw.decay, "The constant D of t2, between 0 and 1; e^-2 unless told");
 }
 
+void add_shuffle(CLI::App& command, Options& options) {
+  command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
+}
+
 void add_training(CLI::App& command, RawOptions& raw) {
   Options& options = raw.options;
   auto* epochs = command.add_option("--epochs", options.epochs, "Passes over the training data")
@@ -126,8 +127,23 @@ void add_training(CLI::App& command, RawOptions& raw) {
   command.add_option("--steps", options.steps, "Microbatches to train, instead of --epochs")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount))
       ->excludes(epochs);
+  command.add_option("--segments", raw.segments,
+                     "Parts of the run under one algorithm each, ALGORITHM:EPOCHS with commas between them; the last "
+                     "may leave its epochs out. 1f1b-flush:2,pipemare is PipeMare's T3");
   raw.optimizer.add_to(command);
-  command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
+  add_shuffle(command, options);
+}
+
+void add_verification(CLI::App& command, RawOptions& raw) {
+  command.add_option("--steps", raw.options.steps, "Microbatches to compare; 16 unless told")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+  command
+      .add_option("--tolerance", raw.options.tolerance,
+                  "Greatest relative difference that passes; unless told 0 (every bit) on the CPU with one thread a "
+                  "worker, else 1e-5")
+      ->check(CLI::NonNegativeNumber.description(""));
+  raw.optimizer.add_to(command);
+  add_shuffle(command, raw.options);
 }
 
 void add_files(CLI::App& command, Options& options) {
@@ -181,11 +197,15 @@ struct Parser {
     profile = app.add_subcommand("profile", "Measure each layer and the links between the workers");
     train = app.add_subcommand("train", "Train, then evaluate on the test data");
     evaluate = app.add_subcommand("evaluate", "Evaluate saved weights on the test data");
-    for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw);
+    verify = app.add_subcommand("verify", "Compare a few microbatches under a plan with one process, bit for bit");
+    for (CLI::App* command : {profile, train, evaluate, verify}) add_common(*command, raw);
     add_profile(*profile, raw.options);
-    add_planning(*train, raw);
-    add_algorithm(*train, raw);
+    for (CLI::App* command : {train, verify}) {
+      add_planning(*command, raw);
+      add_algorithm(*command, raw);
+    }
     add_training(*train, raw);
+    add_verification(*verify, raw);
     add_files(*train, raw.options);
     evaluate->add_option("--weights", raw.options.weights, "The safetensors file to evaluate")->required();
     evaluate->add_option("--plan", raw.options.plan, "Run this plan's stages; without it, all layers on every worker");
@@ -196,6 +216,7 @@ struct Parser {
   CLI::App* profile = nullptr;
   CLI::App* train = nullptr;
   CLI::App* evaluate = nullptr;
+  CLI::App* verify = nullptr;
 };
 
 }  // namespace
@@ -206,9 +227,10 @@ ParsedOptions parse_options(int argc, const char* const* argv, const Application
     refuse_unknown_command(parser.app, argc, argv);
     parser.app.parse(argc, argv);
     Options& options = parser.raw.options;
-    options.command = parser.profile->parsed() ? Command::profile
-                      : parser.train->parsed() ? Command::train
-                                               : Command::evaluate;
+    options.command = parser.profile->parsed()  ? Command::profile
+                      : parser.train->parsed()  ? Command::train
+                      : parser.verify->parsed() ? Command::verify
+                                                : Command::evaluate;
     finish(parser.raw, application);
     return {.options = options};
   } catch (const CLI::ParseError& error) {

@@ -18,7 +18,7 @@
 
 namespace pipedream::detail {
 
-enum class Command { profile, train, evaluate };
+enum class Command { profile, train, evaluate, verify };
 
 // What carries a device's tensors between processes. automatic: NCCL where it can be used.
 enum class DeviceTransport { automatic, nccl, host };
@@ -64,6 +64,9 @@ struct Options {
 
   // evaluate
   std::filesystem::path weights;
+
+  // verify, with the options of train that it shares
+  std::optional<double> tolerance;
 
   std::optional<std::vector<DelayCorrectionSpec>> correction_specs() const {
     if (!corrections) return std::nullopt;

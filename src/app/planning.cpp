@@ -50,7 +50,8 @@ Topology obtain_topology(Session& session, const Profile& profile) {
 // Bytes of state per byte of parameters, of the optimizer and the delay corrections.
 double state_factor_of(const Options& options, Algorithm algorithm) {
   double factor = state_factor(options.optimizer);
-  for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm)) factor += spec.state_factor;
+  for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm))
+    factor += spec.state_factor;
   return factor;
 }
 

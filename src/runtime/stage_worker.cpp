@@ -154,16 +154,24 @@ std::vector<Message> StageWorker::backward(const Action& action, std::vector<Mes
   }
   BackwardResult result = stage_.backward(found->second.activations, tensors_of(std::move(gradients)));
   in_flight_.erase(found);
-  if (recording_input_gradients) record(action.microbatch, result.incoming);
+  record(action.microbatch, result);
   accumulator_.add(std::move(result.parameters), weight, one_gradient_an_update_);
   if (action.frees_version) versions_.free(base_version_ + action.version);
   return messages_of(std::move(result.incoming), weight);
 }
 
-void StageWorker::record(std::int64_t microbatch, const std::vector<Tensors>& gradients) {
-  Tensors& recorded = input_gradients[first_microbatch_ + microbatch];
-  for (const Tensors& link : gradients) {
-    for (const auto& gradient : link) recorded.push_back(gradient.defined() ? gradient.clone() : gradient);
+void StageWorker::record(std::int64_t microbatch, const BackwardResult& result) {
+  const auto copy = [](const torch::Tensor& gradient) { return gradient.defined() ? gradient.clone() : gradient; };
+  const std::int64_t k = first_microbatch_ + microbatch;
+  if (recording_input_gradients) {
+    Tensors& recorded = input_gradients[k];
+    for (const Tensors& link : result.incoming) {
+      for (const auto& gradient : link) recorded.push_back(copy(gradient));
+    }
+  }
+  if (!recording_gradients) return;
+  for (std::size_t p = 0; p < result.parameters.size(); ++p) {
+    gradients[k][stage_.parameters()[p].name] = copy(result.parameters[p]);
   }
 }
 

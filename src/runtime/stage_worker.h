@@ -56,6 +56,8 @@ class StageWorker : public PassCompute {
   RuntimeCounters counters() const;
   bool recording_input_gradients = false;
   std::map<std::int64_t, Tensors> input_gradients;  // by microbatch of the run
+  bool recording_gradients = false;
+  std::map<std::int64_t, std::map<std::string, torch::Tensor>> gradients;  // of parameters, by microbatch of the run
 
  private:
   // A microbatch between its forward and its backward.
@@ -69,7 +71,7 @@ class StageWorker : public PassCompute {
   void show_weights(const Action& action);
   const Tensors& due_gradients();
   double learning_rate_factor(const Action& action) const;
-  void record(std::int64_t microbatch, const std::vector<Tensors>& gradients);
+  void record(std::int64_t microbatch, const BackwardResult& result);
 
   Stage stage_;
   VersionStore versions_;

@@ -209,6 +209,14 @@ const std::map<std::int64_t, Tensors>& Trainer::input_gradients(int stage) const
   return impl_->worker_of_stage(stage).input_gradients;
 }
 
+void Trainer::record_gradients(bool on) {
+  for (const auto& worker : impl_->hosted()) worker->recording_gradients = on;
+}
+
+const std::map<std::int64_t, std::map<std::string, torch::Tensor>>& Trainer::gradients(int stage) const {
+  return impl_->worker_of_stage(stage).gradients;
+}
+
 double EvaluationResult::metric(const std::string& name) const {
   const auto found = metrics.find(name);
   if (found != metrics.end()) return found->second;

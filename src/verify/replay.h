@@ -56,7 +56,7 @@ struct ReplayOptions {
   std::uint64_t seed = 1;
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
-  bool record_gradients = false;  // of parameters, for gradients()
+  bool record_gradients = false;      // of parameters, for gradients()
   CorrectionChoice corrections = {};  // T1's microbatches given
   Mutation mutation = Mutation::none;
   int mutated_stage = 0;  // for the mutations of one stage
