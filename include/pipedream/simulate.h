@@ -60,7 +60,7 @@ struct SimulationCosts {
 SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
                                  double optimizer_state_factor = 1);
 
-// Microbatches of a run that is long enough for its steady state to show: whole updates, four times what is in flight.
+// A run that is long enough for its steady state to show: whole updates, at least four times what is in flight.
 Segment steady_segment(const Plan& plan);
 
 struct SimulationOptions {

@@ -6,6 +6,7 @@
 
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
+#include "planning/warmup.h"
 
 namespace pipedream {
 namespace {
@@ -46,21 +47,12 @@ void check_workers(const Plan& plan) {
   }
 }
 
-// How many microbatches a stage lets out before it needs the gradient of the first of them. When replicas wait for
-// their round's reduction before the next forward, the worst moment is when only one gradient of the round is missing.
-std::int64_t let_out(const StagePlan& stage) {
-  const std::int64_t rounds_before = std::int64_t{stage.replicas()} * stage.warmup;
-  return rounds_before + (stage.reduce_delay == 0 ? 1 : stage.replicas());
-}
-
-// A replica of stage t does w(t) + 1 forwards before it sends the gradient of the first, so more than r_t w(t)
-// microbatches must get past every earlier stage.
 void check_depths_reach(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
       const StagePlan& late = plan.stages[t];
-      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup + 1;
-      const std::int64_t out = let_out(plan.stages[s]);
+      const std::int64_t waited_for = detail::waited_for(late);
+      const std::int64_t out = detail::let_out(plan.stages[s]);
       if (waited_for > out) {
         fail(
             "stages[{}].warmup: {} is too little: before a gradient comes back stage {} lets only {} microbatches "

@@ -16,10 +16,9 @@ inline bool is_compute(ActionKind kind) {
   return kind == ActionKind::forward || kind == ActionKind::backward || kind == ActionKind::update;
 }
 
-// Microbatches that go alike: those of an update where each is followed by a flush.
-inline std::int64_t steady_cycle(const Plan& plan) {
-  return traits_of(plan.algorithm).flushes ? microbatches_per_update(plan, 0) : 1;
-}
+// Microbatches after which all goes on as before: an update where each is flushed, else what is a whole number of
+// rounds of every stage.
+std::int64_t steady_cycle(const Plan& plan);
 
 // Time per microbatch from when the last stage was done with each: over the middle half, which leaves out warm-up and
 // drain, cut to whole cycles. In the unit of the ends; 0 for fewer than two.
