@@ -10,6 +10,7 @@
 #include "pipedream/error.h"
 #include "pipedream/simulate.h"
 #include "planning/warmup.h"
+#include "schedule/share.h"
 
 namespace pipedream {
 namespace {
@@ -173,7 +174,7 @@ class DepthSearch {
     return true;
   }
 
-  // Delays first, then slack from the last hop, which makes all stages before it less deep, then single stages.
+  // Delays, slack at all hops alike, slack from the last hop on (which makes all stages before it less deep), stages.
   void take_back() {
     Plan plan = best_;
     for (StagePlan& stage : plan.stages) {
@@ -181,6 +182,7 @@ class DepthSearch {
       stage.reduce_delay = 0;
       if (!is_fast_enough(plan)) stage.reduce_delay = 1;
     }
+    thin(plan);
     // One that has become less deep may let others be.
     for (Plan before; before.stages.empty() || !same_depths(plan, before);) {
       before = plan;
@@ -188,6 +190,23 @@ class DepthSearch {
       for (std::size_t s = 0; s < transit_us_.size(); ++s) shrink_stage(plan, s);
     }
     if (!same_depths(plan, best_)) accept(plan, std::move(least_), "without what gained nothing");
+  }
+
+  // Leaves a part of the slack, spread over the hops: few simulations, however many stages there are.
+  void thin(Plan& plan) {
+    constexpr int kParts = 32;
+    const std::vector<int> slack = slack_of(plan);
+    shrink(plan, kParts + 1, [&](Plan& trial, int less) {
+      std::vector<int> thinner(slack.size());
+      int whole = 0;
+      int left = 0;
+      for (std::size_t s = slack.size(); s-- > 0;) {
+        whole += slack[s];
+        thinner[s] = static_cast<int>(detail::ceil_div(std::int64_t{whole} * (kParts - less), kParts)) - left;
+        left += thinner[s];
+      }
+      set_slack(trial, thinner);
+    });
   }
 
   void shrink_slack(Plan& plan, std::size_t s) {

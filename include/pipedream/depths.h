@@ -18,7 +18,7 @@ namespace pipedream {
 struct DepthOptions {
   double optimizer_state_factor = 1;
   double tolerance = 0.01;                 // this much slower than possible is fast enough
-  std::int64_t most_actions = 20'000'000;  // after as many simulated actions only what must be is tried
+  std::int64_t most_actions = 10'000'000;  // after as many simulated actions only what must be is tried
 };
 
 // Depths that the search went through, and what they bought.

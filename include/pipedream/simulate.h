@@ -81,8 +81,10 @@ struct SimulatedWorker {
 
 struct SimulationReport {
   std::int64_t actions = 0;
-  double total_us = 0;              // until the last worker is done
-  double microbatch_us = 0;         // as in TimelineFigures
+  double total_us = 0;  // until the last worker is done
+  // As in TimelineFigures, but of the slowest stage: in a deep pipeline later stages go on for long with what the first
+  // ones were ahead at the start, and seem faster than a long run is.
+  double microbatch_us = 0;
   std::vector<double> utilisation;  // by worker: compute / total
   double bubble = 0;                // 1 - mean utilisation
   std::vector<SimulatedWorker> workers;

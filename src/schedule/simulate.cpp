@@ -117,7 +117,9 @@ SimulationReport simulate(const Program& program, const Plan& plan, const Segmen
     const double sum = std::accumulate(report.utilisation.begin(), report.utilisation.end(), 0.0);
     report.bubble = 1 - sum / static_cast<double>(report.utilisation.size());
   }
-  report.microbatch_us = detail::steady_period(simulation.last_ends(), detail::steady_cycle(plan));
+  for (const std::vector<double>& ends : simulation.ends()) {
+    report.microbatch_us = std::max(report.microbatch_us, detail::steady_period(ends, detail::steady_cycle(plan)));
+  }
   if (segment.microbatches > 0) {
     const auto stages = stages_of_workers(plan, program.workers.size());
     find_bound(report, simulation.state(), stages, segment.microbatches);

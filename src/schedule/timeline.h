@@ -20,12 +20,12 @@ inline bool is_compute(ActionKind kind) {
 // rounds of every stage.
 std::int64_t steady_cycle(const Plan& plan);
 
-// Time per microbatch from when the last stage was done with each: over the middle half, which leaves out warm-up and
+// Time per microbatch from when a stage was done with each: over the middle half, which leaves out warm-up and
 // drain, cut to whole cycles. In the unit of the ends; 0 for fewer than two.
 template <class Time>
 double steady_period(std::vector<Time> ends, std::int64_t cycle) {
   if (ends.size() < 2) return 0;
-  std::sort(ends.begin(), ends.end());
+  if (!std::is_sorted(ends.begin(), ends.end())) std::sort(ends.begin(), ends.end());
   std::size_t first = ends.size() / 4;
   std::size_t last = ends.size() - 1 - first;
   if (first == last) {
