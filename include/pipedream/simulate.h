@@ -60,7 +60,7 @@ struct SimulationCosts {
 SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
                                  double optimizer_state_factor = 1);
 
-// Microbatches of a run that is long enough for its steady state to show: whole updates, four times what is in flight.
+// A run that is long enough for its steady state to show: whole updates, at least four times what is in flight.
 Segment steady_segment(const Plan& plan);
 
 struct SimulationOptions {
@@ -81,8 +81,10 @@ struct SimulatedWorker {
 
 struct SimulationReport {
   std::int64_t actions = 0;
-  double total_us = 0;              // until the last worker is done
-  double microbatch_us = 0;         // as in TimelineFigures
+  double total_us = 0;  // until the last worker is done
+  // As in TimelineFigures, but of the slowest stage: in a deep pipeline later stages go on for long with what the first
+  // ones were ahead at the start, and seem faster than a long run is.
+  double microbatch_us = 0;
   std::vector<double> utilisation;  // by worker: compute / total
   double bubble = 0;                // 1 - mean utilisation
   std::vector<SimulatedWorker> workers;

@@ -58,7 +58,7 @@ struct StageFigures {
 struct TimelineFigures {
   double span_us = 0;               // first start to last end
   double microbatch_us = 0;         // steady-state time per microbatch: middle half of the last stage's backwards
-                                    // (of the forwards in a forward-only run), whole updates where each is flushed
+                                    // (of the forwards in a forward-only run), cut to whole updates or rounds
   std::vector<double> utilisation;  // by worker: compute (F, B, U) / span
   double bubble = 0;                // 1 - mean utilisation
   std::vector<StageFigures> stages;

@@ -6,6 +6,7 @@
 
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
+#include "planning/warmup.h"
 
 namespace pipedream {
 namespace {
@@ -56,6 +57,7 @@ void check_separate_workers(const Plan& plan) {
   }
 }
 
+<<<<<<< HEAD
 // Of p workers each hosts the same number of stages, in turn: stage s is on that of stage s mod p.
 void check_shared_workers(const Plan& plan) {
   const std::string_view name = to_string(plan.algorithm);
@@ -103,12 +105,14 @@ std::int64_t let_out(const StagePlan& stage) {
 
 // A replica of stage t does w(t) + 1 forwards before it sends the gradient of the first, so more than r_t w(t)
 // microbatches must get past every earlier stage.
+=======
+>>>>>>> simulator
 void check_depths_reach(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
       const StagePlan& late = plan.stages[t];
-      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup + 1;
-      const std::int64_t out = let_out(plan.stages[s]);
+      const std::int64_t waited_for = detail::waited_for(late);
+      const std::int64_t out = detail::let_out(plan.stages[s]);
       if (waited_for > out) {
         fail(
             "stages[{}].warmup: {} is too little: before a gradient comes back stage {} lets only {} microbatches "

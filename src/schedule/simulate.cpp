@@ -1,6 +1,7 @@
 #include "pipedream/simulate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -87,17 +88,15 @@ std::string limit_of(const SimulationReport& report, const std::vector<std::vect
 }  // namespace
 
 Segment steady_segment(const Plan& plan) {
-  // Stages with different numbers of replicas meet in the same phase again after the least common multiple.
-  constexpr std::int64_t kMostPhases = 1024;
-  std::int64_t phases = 1;
+  constexpr std::int64_t kLeast = 400;  // the middle half is then right within half a percent or so
+  constexpr std::int64_t kMostCycle = 4096;
+  const std::int64_t update = microbatches_per_update(plan, 0);
+  const std::int64_t cycle = std::max(update, std::min(detail::steady_cycle(plan), kMostCycle));
   std::int64_t in_flight = 1;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const std::int64_t replicas = plan.stages[s].replicas();
-    phases = std::min(std::lcm(phases, replicas), kMostPhases);
-    in_flight = std::max(in_flight, replicas * stage_load(plan, static_cast<int>(s)).in_flight);
+    in_flight = std::max(in_flight, plan.stages[s].replicas() * stage_load(plan, static_cast<int>(s)).in_flight);
   }
-  const std::int64_t update = microbatches_per_update(plan, 0);
-  const std::int64_t least = std::max({std::int64_t{64}, 4 * in_flight, 4 * phases, 4 * update});
+  const std::int64_t least = std::max({kLeast, 4 * in_flight, 4 * cycle});
   return {Pass::train, detail::ceil_div(least, update) * update};
 }
 
@@ -118,7 +117,9 @@ SimulationReport simulate(const Program& program, const Plan& plan, const Segmen
     const double sum = std::accumulate(report.utilisation.begin(), report.utilisation.end(), 0.0);
     report.bubble = 1 - sum / static_cast<double>(report.utilisation.size());
   }
-  report.microbatch_us = detail::steady_period(simulation.last_ends(), detail::steady_cycle(plan));
+  for (const std::vector<double>& ends : simulation.ends()) {
+    report.microbatch_us = std::max(report.microbatch_us, detail::steady_period(ends, detail::steady_cycle(plan)));
+  }
   if (segment.microbatches > 0) {
     const auto stages = stages_of_workers(plan, program.workers.size());
     find_bound(report, simulation.state(), stages, segment.microbatches);

@@ -18,10 +18,10 @@ Simulation::Simulation(const Program& program, const Plan& plan, const Segment& 
                        const SimulationOptions& options)
     : costs_(costs),
       segment_(segment),
-      last_stage_(static_cast<int>(plan.stages.size()) - 1),
       state_(program, plan, costs),
+      ends_(plan.stages.size()),
       records_(options.record) {
-  last_ends_.reserve(static_cast<std::size_t>(segment.microbatches));
+  for (auto& ends : ends_) ends.reserve(static_cast<std::size_t>(segment.microbatches));
   if (!records_) return;
   timeline_.workers.resize(program.workers.size());
   timeline_.dropped.resize(program.workers.size());
@@ -123,7 +123,7 @@ void Simulation::free_version(SimulatedRun& worker, const Action& action) {
 }
 
 void Simulation::note_end(const SimulatedRun& worker, const Action& action) {
-  if (action.stage == last_stage_) last_ends_.push_back(worker.now);
+  ends_[static_cast<std::size_t>(action.stage)].push_back(worker.now);
 }
 
 void Simulation::check_all_ended() const {

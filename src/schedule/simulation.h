@@ -16,8 +16,8 @@ class Simulation {
   void run();
 
   const SimulationState& state() const { return state_; }
-  // When the last stage was done with each microbatch.
-  const std::vector<double>& last_ends() const { return last_ends_; }
+  // By stage: when it was done with each microbatch, as its workers come to it.
+  const std::vector<std::vector<double>>& ends() const { return ends_; }
   Timeline take_timeline() { return std::move(timeline_); }
 
  private:
@@ -57,9 +57,8 @@ class Simulation {
 
   const SimulationCosts& costs_;
   const Segment segment_;
-  const int last_stage_;
   SimulationState state_;
-  std::vector<double> last_ends_;
+  std::vector<std::vector<double>> ends_;
   bool records_;
   Timeline timeline_;
 };

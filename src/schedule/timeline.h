@@ -16,17 +16,16 @@ inline bool is_compute(ActionKind kind) {
   return kind == ActionKind::forward || kind == ActionKind::backward || kind == ActionKind::update;
 }
 
-// Microbatches that go alike: those of an update where each is followed by a flush.
-inline std::int64_t steady_cycle(const Plan& plan) {
-  return traits_of(plan.algorithm).flushes ? microbatches_per_update(plan, 0) : 1;
-}
+// Microbatches after which all goes on as before: an update where each is flushed, else what is a whole number of
+// rounds of every stage.
+std::int64_t steady_cycle(const Plan& plan);
 
-// Time per microbatch from when the last stage was done with each: over the middle half, which leaves out warm-up and
+// Time per microbatch from when a stage was done with each: over the middle half, which leaves out warm-up and
 // drain, cut to whole cycles. In the unit of the ends; 0 for fewer than two.
 template <class Time>
 double steady_period(std::vector<Time> ends, std::int64_t cycle) {
   if (ends.size() < 2) return 0;
-  std::sort(ends.begin(), ends.end());
+  if (!std::is_sorted(ends.begin(), ends.end())) std::sort(ends.begin(), ends.end());
   std::size_t first = ends.size() / 4;
   std::size_t last = ends.size() - 1 - first;
   if (first == last) {

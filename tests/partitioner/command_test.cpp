@@ -135,12 +135,28 @@ TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
              Contains(plan + " does not fit " + alone) && Contains("the model has no layer \"layer4\""));
 }
 
+TEST_CASE_METHOD(Fixture, "plan --depths simulated says what each step bought") {
+  const Outcome least = call({"plan", profile, "--straight", "-o", plan});
+  CHECK(read_plan(plan).stages[0].warmup == 1);
+  CHECK_THAT(least.out, !Contains("depths by simulation"));
+  const Outcome made = call({"plan", profile, "--straight", "--depths", "simulated", "-o", plan});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  CHECK_THAT(made.out, Contains("least depths                  1,0              135 us  44.0 KiB\n"));
+  CHECK_THAT(made.out, Contains("slack for what is in transit  2,0              126 us  44.0 KiB\n"));
+  CHECK_THAT(made.out, Contains("bound by compute of stage 1"));
+  CHECK(read_plan(plan).stages[0].warmup == 2);
+  CHECK_THAT(usage_error({"plan", profile, "--depths", "great"}), Contains("--depths"));
+  CHECK_THAT(usage_error({"plan", profile, "--depths", "simulated", "--algorithm", "gpipe"}),
+             Contains("gpipe has no depths"));
+}
+
 TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it") {
   REQUIRE(call({"plan", profile, "-o", plan, "--straight"}).code == 0);
   const Outcome table = call({"simulate", plan, "--profile", profile});
   INFO(table.err);
   REQUIRE(table.code == 0);
-  CHECK_THAT(table.out, StartsWith("pipedream: 64 microbatches on 2 workers, simulated"));
+  CHECK_THAT(table.out, StartsWith("pipedream: 400 microbatches on 2 workers, simulated"));
   // Two microbatches in flight pass through both stages and over the link (23 us) twice.
   CHECK_THAT(table.out, Contains("microbatch  135 us, at best 126 us (compute of stage 1)\n"));
   CHECK_THAT(table.out, Contains("limited by  activations that stage 1 waits for\n"));

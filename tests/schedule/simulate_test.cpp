@@ -119,7 +119,8 @@ TEST_CASE("a recorded timeline has the figures of the report") {
   const Segment segment{Pass::train, 50};
   const SimulationReport report = simulated(plan, segment, costs, {.record = true});
   const TimelineFigures figures = summarize(report.timeline, plan);
-  CHECK(figures.microbatch_us == Approx(report.microbatch_us));
+  CHECK(figures.microbatch_us <= report.microbatch_us);
+  CHECK(figures.microbatch_us == Approx(report.microbatch_us).epsilon(0.02));
   CHECK(figures.span_us == Approx(report.total_us));
   CHECK(figures.bubble == Approx(report.bubble));
   std::int64_t events = 0;
