@@ -41,12 +41,12 @@ void GradientClipper::open(const LayerGraph& graph, std::vector<ClippedStage> st
                            int reduce_id) {
   if (clipping_.max_norm == 0 || clipping_.scope == ClipScope::stage) return;
   stages_ = std::move(stages);
-  auto own = nlohmann::json::array();
+  std::vector<std::string> own;
   for (const ClippedStage& stage : stages_) {
     if (stage.counts) own.insert(own.end(), stage.parameters.begin(), stage.parameters.end());
   }
   std::vector<std::string> all;
-  for (const std::string& text : comm.all_gather(own.dump())) {
+  for (const std::string& text : comm.all_gather(nlohmann::json(own).dump())) {
     const auto names = nlohmann::json::parse(text).get<std::vector<std::string>>();
     present_.push_back(!names.empty());
     all.insert(all.end(), names.begin(), names.end());
