@@ -61,6 +61,23 @@ struct TrainSegment {
   std::int64_t microbatches_per_update = 0;  // 0: the plan's where the algorithm leaves a choice
 };
 
+// What is recorded of how old the weights are that microbatches meet.
+enum class StalenessTelemetry {
+  off,
+  versions,   // which version a forward saw, and which was the newest at the backward
+  distances,  // and how far the two are apart, which reads all weights once more for each stale microbatch
+};
+
+struct StalenessRecord {
+  std::int64_t microbatch = 0;  // of the run
+  int stage = 0;
+  std::int64_t version = 0;  // that the forward saw; versions count the stage's updates since the run began
+  std::int64_t newest = 0;   // at the backward
+  // norm of (the forward's weights - the newest) / norm of the newest; NaN where it was not asked for, and where the
+  // algorithm does not keep the forward's weights.
+  double distance = 0;
+};
+
 struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t steps = 0;  // microbatches to train, instead of epochs, where positive
@@ -72,6 +89,7 @@ struct TrainOptions {
   // Called on the worker that computes the losses (replica 0 of the last stage), at most every `progress_every`.
   std::function<void(const TrainProgress&)> on_progress = nullptr;
   std::chrono::milliseconds progress_every = std::chrono::milliseconds(200);
+  StalenessTelemetry staleness = StalenessTelemetry::off;
   // Asked between microbatches on every worker; when one says yes, all of them end after the same microbatch, drained.
   std::function<bool()> stop_requested = nullptr;
 };
@@ -80,10 +98,11 @@ struct TrainResult {
   std::int64_t first_microbatch = 0;  // position in the run's data at the start
   std::int64_t microbatches = 0;
   std::int64_t samples = 0;
-  std::vector<float> losses;  // of every microbatch in order, on every worker
-  double mean_loss = 0;       // over the last epoch (or what there was of it), weighted
-  double seconds = 0;         // first action to last, on the slowest worker
-  bool stopped = false;       // by stop_requested
+  std::vector<float> losses;               // of every microbatch in order, on every worker
+  double mean_loss = 0;                    // over the last epoch (or what there was of it), weighted
+  double seconds = 0;                      // first action to last, on the slowest worker
+  bool stopped = false;                    // by stop_requested
+  std::vector<StalenessRecord> staleness;  // where asked for: by microbatch and stage, on every worker
 };
 
 struct EvaluationResult {

@@ -38,6 +38,7 @@ void check_outputs(const Session& session) {
   check_output("--output", options.output);
   check_output("--trace", options.trace);
   check_output("--losses", options.losses);
+  check_output("--staleness", options.staleness);
   check_output("--save-initial", options.save_initial);
   check_output("--save-weights", options.save_weights);
 }
@@ -58,6 +59,9 @@ TrainResult train_model(Session& session, Trainer& trainer, const Dataset& data)
                                  if (!printer) printer.emplace(stdout, output_is_terminal(session.launched), per_epoch);
                                  printer->show(progress);
                                },
+                           .staleness = options.staleness.empty() ? StalenessTelemetry::off
+                                        : options.distances       ? StalenessTelemetry::distances
+                                                                  : StalenessTelemetry::versions,
                            .stop_requested = stop_requested});
   // The bar's line ends before another worker prints.
   printer.reset();
@@ -72,6 +76,7 @@ void save_results(Session& session, Trainer& trainer, const TrainResult& result,
   if (!options.save_weights.empty()) trainer.save_weights(options.save_weights);
   agreed(session.comm, [&] {
     if (session.comm.rank() != 0) return;
+    if (!options.staleness.empty()) write_staleness(options.staleness, result);
     if (!options.losses.empty()) write_losses(options.losses, result, rows, options.microbatch_size);
     if (!options.trace.empty()) write_chrome_trace(timeline, trainer.plan(), options.trace);
   });

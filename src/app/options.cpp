@@ -149,6 +149,10 @@ void add_verification(CLI::App& command, RawOptions& raw) {
 void add_files(CLI::App& command, Options& options) {
   command.add_option("--trace", options.trace, "Write what each worker did when, for Perfetto (JSON)");
   command.add_option("--losses", options.losses, "Write the loss of every microbatch (CSV)");
+  auto* staleness = command.add_option("--staleness", options.staleness,
+                                       "Write how old the weights of every microbatch were in each stage (CSV)");
+  command.add_flag("--distances", options.distances, "With the distance between old and new weights in --staleness")
+      ->needs(staleness);
   command.add_option("--initial-weights", options.initial_weights, "Start from this safetensors file");
   command.add_option("--save-initial", options.save_initial, "Write the weights before training (safetensors)");
   command.add_option("--save-weights", options.save_weights, "Write the weights after training (safetensors)");

@@ -58,6 +58,8 @@ struct Options {
   OptimizerSpec optimizer;
   std::filesystem::path trace;
   std::filesystem::path losses;
+  std::filesystem::path staleness;
+  bool distances = false;
   std::filesystem::path initial_weights;
   std::filesystem::path save_initial;
   std::filesystem::path save_weights;

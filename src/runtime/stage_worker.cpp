@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "pipedream/error.h"
 #include "pipedream/schedule.h"
@@ -94,6 +95,8 @@ void StageWorker::start_segment(SegmentStart start) {
   scales_ragged_rounds_ = asynchronous;
   one_gradient_an_update_ = per_update_ <= replicas_;
   recomputes_ = plan.stages[static_cast<std::size_t>(stage)].recompute;
+  overwrites_ = traits_of(plan.algorithm).overwrites;
+  telemetry_ = start.staleness;
   first_microbatch_ = start.first_microbatch;
   base_version_ = versions_.newest();
   accumulator_.set_nominal_weight(start.nominal_weight);
@@ -119,6 +122,7 @@ std::vector<Message> StageWorker::forward(const Action& action, const Tensors& d
   const std::int64_t microbatch = first_microbatch_ + action.microbatch;
   StageInputs inputs{data, tensors_of(std::move(incoming))};
   InFlight& in_flight = in_flight_[action.microbatch];
+  in_flight.version = base_version_ + action.version;
   if (recomputes_) in_flight.inputs = inputs.clone();
   ForwardResult result = stage_.forward(microbatch, inputs.data, inputs.incoming);
   if (stage_.wiring().has_loss) {
@@ -137,6 +141,17 @@ std::vector<Message> StageWorker::forward(const Action& action, const Tensors& d
   return messages_of(std::move(result.outgoing), 0);
 }
 
+void StageWorker::note_staleness(const Action& backward, std::int64_t forward_version) {
+  StalenessRecord record{first_microbatch_ + backward.microbatch, stage_.wiring().stage, forward_version,
+                         versions_.newest(), std::numeric_limits<double>::quiet_NaN()};
+  if (record.version == record.newest) {
+    record.distance = 0;
+  } else if (telemetry_ == StalenessTelemetry::distances && !overwrites_) {
+    record.distance = versions_.distance_to_newest(forward_version);
+  }
+  staleness.push_back(record);
+}
+
 // The same forward again: at the same weights, with the same draws; running statistics have seen it already.
 void StageWorker::recompute(std::int64_t microbatch, InFlight& in_flight) {
   const BufferLoan buffers(stage_, {});
@@ -147,6 +162,7 @@ void StageWorker::recompute(std::int64_t microbatch, InFlight& in_flight) {
 std::vector<Message> StageWorker::backward(const Action& action, std::vector<Message> gradients) {
   show_weights(action);
   const auto found = in_flight_.find(action.microbatch);
+  if (telemetry_ != StalenessTelemetry::off) note_staleness(action, found->second.version);
   if (recomputes_) recompute(first_microbatch_ + action.microbatch, found->second);
   double weight = found->second.activations.weight;  // n_k comes from the loss, and with the gradients to other stages
   if (!stage_.wiring().has_loss) {

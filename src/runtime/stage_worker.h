@@ -26,6 +26,7 @@ struct SegmentStart {
   std::int64_t first_microbatch = 0;   // of the run
   std::int64_t call_microbatches = 0;  // of the train call that the segment is part of
   double nominal_weight = 1;           // n*
+  StalenessTelemetry staleness = StalenessTelemetry::off;
   OnScores on_scores = nullptr;
 };
 
@@ -56,6 +57,7 @@ class StageWorker : public PassCompute {
   RuntimeCounters counters() const;
   bool recording_input_gradients = false;
   std::map<std::int64_t, Tensors> input_gradients;  // by microbatch of the run
+  std::vector<StalenessRecord> staleness;           // of the microbatches so far, where asked for
   bool recording_gradients = false;
   std::map<std::int64_t, std::map<std::string, torch::Tensor>> gradients;  // of parameters, by microbatch of the run
 
@@ -64,9 +66,11 @@ class StageWorker : public PassCompute {
   struct InFlight {
     Activations activations;  // only the weight where inputs are kept
     StageInputs inputs;
+    std::int64_t version = 0;  // that the forward saw
   };
 
   void recompute(std::int64_t microbatch, InFlight& in_flight);
+  void note_staleness(const Action& backward, std::int64_t forward_version);
   StageCorrections make_corrections(const Plan& plan, std::int64_t call_microbatches) const;
   void show_weights(const Action& action);
   const Tensors& due_gradients();
@@ -95,6 +99,8 @@ class StageWorker : public PassCompute {
   std::int64_t first_microbatch_ = 0;
   std::int64_t base_version_ = 0;
   bool recomputes_ = false;
+  bool overwrites_ = false;  // a forward's weights are gone at its backward
+  StalenessTelemetry telemetry_ = StalenessTelemetry::off;
   std::unordered_map<std::int64_t, InFlight> in_flight_;
   ScoreReader scores_;
   RuntimeCounters counters_;

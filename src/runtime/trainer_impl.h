@@ -58,6 +58,7 @@ class Trainer::Impl {
   std::vector<PlannedSegment> plan_segments(const TrainOptions& options, std::int64_t epoch) const;
   // offset: of the segment in the call. Returns how many microbatches were trained.
   std::int64_t run_segment(TrainCall& call, const PlannedSegment& segment, std::int64_t offset);
+  std::vector<StalenessRecord> gather_staleness();
   TrainResult sum_up(const TrainCall& call, std::int64_t first);
   std::vector<detail::Scores> gather_scores(const std::vector<detail::Scores>& own);
 

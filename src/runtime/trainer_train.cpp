@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <tuple>
+#include <type_traits>
 
 #include "pipedream/error.h"
 #include "runtime/progress_meter.h"
@@ -118,6 +121,7 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
   for (const PlannedSegment& segment : segments) prove(segment.plan, {Pass::train, segment.microbatches});
 
   const std::int64_t first = next_microbatch_;
+  for (const auto& worker : hosted_) worker->staleness.clear();
   bool stopped = false;
   for (const PlannedSegment& segment : segments) {
     stopped = run_segment(call, segment, next_microbatch_ - first) < segment.microbatches;
@@ -137,6 +141,7 @@ std::int64_t Trainer::Impl::run_segment(TrainCall& call, const PlannedSegment& s
                                .first_microbatch = next_microbatch_,
                                .call_microbatches = call.microbatches,
                                .nominal_weight = static_cast<double>(call.options.microbatch_size),
+                               .staleness = call.options.staleness,
                                .on_scores = [&call, reports, offset](const detail::Scores& scores) {
                                  call.scores.push_back(scores);
                                  call.scores.back().microbatch += offset;
@@ -176,7 +181,27 @@ TrainResult Trainer::Impl::sum_up(const TrainCall& call, std::int64_t first) {
   }
   for (std::int64_t k = first; k < next_microbatch_; ++k) result.samples += call.sampler.size_of(k);
   result.mean_loss = weight > 0 ? weighted / weight : 0;
+  if (call.options.staleness != StalenessTelemetry::off) result.staleness = gather_staleness();
   return result;
+}
+
+std::vector<StalenessRecord> Trainer::Impl::gather_staleness() {
+  static_assert(std::is_trivially_copyable_v<StalenessRecord>);
+  std::string own;
+  for (const auto& worker : hosted_) {
+    const auto& records = worker->staleness;
+    own.append(reinterpret_cast<const char*>(records.data()), records.size() * sizeof(StalenessRecord));
+  }
+  std::vector<StalenessRecord> all;
+  for (const std::string& bytes : comm_.all_gather(own)) {
+    const std::size_t before = all.size();
+    all.resize(before + bytes.size() / sizeof(StalenessRecord));
+    std::memcpy(all.data() + before, bytes.data(), bytes.size());
+  }
+  std::sort(all.begin(), all.end(), [](const StalenessRecord& a, const StalenessRecord& b) {
+    return std::tie(a.microbatch, a.stage) < std::tie(b.microbatch, b.stage);
+  });
+  return all;
 }
 
 }  // namespace pipedream

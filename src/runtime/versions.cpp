@@ -81,6 +81,19 @@ void VersionStore::bind_to(const FlatTensors& buffer) {
   bound_ = kElsewhere;
 }
 
+double VersionStore::distance_to_newest(std::int64_t version) const {
+  if (version == newest_ || parameters_.empty()) return 0;
+  const torch::NoGradGuard no_gradient;
+  const Tensors& old = buffers_[buffer_of(version)].views();
+  torch::Tensor difference = torch::zeros({}, parameters_.front().options().dtype(torch::kDouble).requires_grad(false));
+  torch::Tensor size = difference.clone();
+  for (std::size_t i = 0; i < masters_.size(); ++i) {
+    difference += torch::linalg_vector_norm(old[i] - masters_[i]).to(torch::kDouble).square();
+    size += torch::linalg_vector_norm(masters_[i]).to(torch::kDouble).square();
+  }
+  return (difference / size).sqrt().item<double>();
+}
+
 void VersionStore::update(KeepOld keep, const std::function<void(const Tensors& old)>& step) {
   const std::size_t old_buffer = buffer_of(newest_);
   if (keep != KeepOld::no) {

@@ -49,6 +49,8 @@ class VersionStore {
   // Makes them see this buffer until the next bind().
   void bind_to(const FlatTensors& buffer);
   const torch::Tensor& newest_bytes() const { return buffers_[buffer_of(newest_)].bytes(); }
+  // norm of (version - newest) / norm of the newest, over all parameters. The host waits for it.
+  double distance_to_newest(std::int64_t version) const;
   // Makes version newest() + 1: lets `step` write the masters. old: the version before, by parameter.
   void update(KeepOld keep, const std::function<void(const Tensors& old)>& step);
   // Gives the buffer of a version that is no longer named back; the newest one stays.
