@@ -57,7 +57,6 @@ void check_separate_workers(const Plan& plan) {
   }
 }
 
-<<<<<<< HEAD
 // Of p workers each hosts the same number of stages, in turn: stage s is on that of stage s mod p.
 void check_shared_workers(const Plan& plan) {
   const std::string_view name = to_string(plan.algorithm);
@@ -96,17 +95,6 @@ void check_workers(const Plan& plan) {
   }
 }
 
-// How many microbatches a stage lets out before it needs the gradient of the first of them. When replicas wait for
-// their round's reduction before the next forward, the worst moment is when only one gradient of the round is missing.
-std::int64_t let_out(const StagePlan& stage) {
-  const std::int64_t rounds_before = std::int64_t{stage.replicas()} * stage.warmup;
-  return rounds_before + (stage.reduce_delay == 0 ? 1 : stage.replicas());
-}
-
-// A replica of stage t does w(t) + 1 forwards before it sends the gradient of the first, so more than r_t w(t)
-// microbatches must get past every earlier stage.
-=======
->>>>>>> simulator
 void check_depths_reach(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
