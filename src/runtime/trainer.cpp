@@ -36,6 +36,12 @@ void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& c
   if (plan.workers() != comm.size()) {
     throw ConfigError(fmt::format("the plan is for {} worker(s); {} are running", plan.workers(), comm.size()));
   }
+  for (int worker = 0; worker < plan.workers(); ++worker) {
+    const std::size_t stages = plan.stages_of_worker(worker).size();
+    if (stages > 1) {
+      throw ConfigError(fmt::format("the plan has {} stages on worker {}; training runs one on each", stages, worker));
+    }
+  }
   const auto edges = graph.layer_edges();
   validate_against_layers(plan, edges);
   if (!plan.graph_hash.empty() && plan.graph_hash != graph.hash()) {
