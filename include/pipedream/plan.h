@@ -25,7 +25,8 @@ struct StagePrediction {
   std::int64_t send_forward_bytes = 0;  // to all later stages
   std::int64_t send_backward_bytes = 0;
   std::int64_t parameter_bytes = 0;
-  std::int64_t memory_bytes = 0;  // peak of one worker: versions, gradients, optimizer, activations, buffers
+  // Peak of one worker for this stage: versions, gradients, optimizer, activations, buffers.
+  std::int64_t memory_bytes = 0;
 };
 
 struct StagePlan {
@@ -56,7 +57,7 @@ struct Plan {
   std::vector<StagePlan> stages;
   PlanPrediction prediction;
 
-  int workers() const;                                  // different ones; a worker may host several stages
+  int workers() const;                                  // as numbered, from 0 on; each hosts a stage or several
   std::vector<int> stages_of_worker(int worker) const;  // ascending; empty: none
 };
 
@@ -64,12 +65,14 @@ struct Plan {
 // over 4 gives 3, 2, 1, 0, PipeDream's NOAM).
 std::vector<int> default_warmup(std::span<const int> replicas);
 
-// Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
-// warmup >= 0, 0 in the last stage and under model_parallel and data_parallel, and such that no stage waits for ever:
-// for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where replicas of s reduce without delay;
-// reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is synchronous; recompute only where
-// backwards see the weights of their forwards; data_parallel has one stage, model_parallel no replicas;
-// microbatches_per_update left 0 where the algorithm fixes it. Throws ConfigError naming stage and field.
+// Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once;
+// under interleaved_1f1b in turn: stage s, which has no replicas, on the worker of stage s mod W, as many on each, and
+// microbatches_per_update a multiple of W; warmup >= 0, 0 in the last stage and where the algorithm has no depth, and
+// such that no stage waits for ever: for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where
+// replicas of s reduce without delay; reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is
+// synchronous; recompute only where backwards see the weights of their forwards; data_parallel has one stage,
+// model_parallel no replicas; microbatches_per_update left 0 where the algorithm fixes it, in whole rounds of every
+// stage without a flush, and no less than 2BW's depths need. Throws ConfigError naming stage and field.
 void validate(const Plan& plan);
 
 // The plan against the model: every layer of the graph in exactly one stage, no unknown layer, no tensor that flows to

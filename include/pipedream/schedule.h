@@ -38,11 +38,11 @@ struct Segment {
 };
 
 // Microbatches that one update of stage s covers under the plan's algorithm: what the plan says, or by default 1 for
-// model_parallel, one for each worker for data_parallel, four for each worker for gpipe and flush_1f1b; for pipedream
-// always r_s.
+// model_parallel, one for each worker for data_parallel, four for each worker for gpipe, flush_1f1b and
+// interleaved_1f1b; for pipedream always r_s.
 std::int64_t microbatches_per_update(const Plan& plan, int stage);
 
-// What a worker of the stage holds at most, in the steady state of a run that is long enough.
+// What a worker of the stage holds of it at most, in the steady state of a run that is long enough.
 struct StageLoad {
   std::int64_t versions = 1;   // of the weights, the newest included
   std::int64_t in_flight = 1;  // microbatches between their forward and their backward
@@ -53,11 +53,12 @@ StageLoad stage_load(const Plan& plan, int stage);
 // the steady state; 0 under what flushes.
 double update_delay(const Plan& plan, int stage);
 
-// The compute actions of one worker, written out. The definition of the algorithm.
+// The compute actions of one worker, of all its stages, written out. The definition of the algorithm.
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker);
 
-// Slots of the channels between two stages: how many messages may be posted and not yet waited for, at either end. The
-// same for every pair of replicas and both directions, so a receiver holds at most this many receive buffers a channel.
+// Slots of the channels between two stages, on different workers: how many messages may be posted and not yet waited
+// for, at either end. The same for every pair of replicas and both directions, so a receiver holds at most this many
+// receive buffers a channel.
 int channel_slots(const Plan& plan, int from_stage, int to_stage);
 
 // The lowered program of one worker, in time and space that do not depend on the number of microbatches. The links are

@@ -1,9 +1,9 @@
 // Proof, before the first message, that a program can run: a replay of all workers with bounded channels.
 //
-// Model: a channel is one direction between two workers. A send is complete when the matching receive has been posted
-// (rendezvous: the weakest promise that any transport makes); the j-th message sent on a channel meets the j-th posted
-// receive. A post never blocks, but more than channel_slots unfinished ones are refused. A reduction completes when all
-// replicas of the stage have posted it.
+// Model: a channel is one direction of a link between two workers. A send is complete when the matching receive has
+// been posted (rendezvous: the weakest promise that any transport makes); the j-th message sent on a channel meets the
+// j-th posted receive. A post never blocks, but more than channel_slots unfinished ones are refused. A reduction
+// completes when all replicas of the stage have posted it.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,10 @@ namespace pipedream {
 
 struct ValidationReport {
   std::int64_t actions_replayed = 0;  // less than the program's size when the state recurred
-  std::vector<int> peak_versions;     // by worker: weight versions held, the newest included
-  std::vector<int> peak_in_flight;    // by worker: microbatches between forward and backward
+  // By worker, of all its stages together: weight versions held, each stage's newest included, and microbatches between
+  // forward and backward of a stage.
+  std::vector<int> peak_versions;
+  std::vector<int> peak_in_flight;
 };
 
 // Throws ConfigError with what is wrong, where (worker, position, action) and the surroundings: an action out of order,

@@ -11,10 +11,11 @@
 namespace pipedream {
 
 int Plan::workers() const {
-  std::vector<int> members;
-  for (const StagePlan& stage : stages) members.insert(members.end(), stage.workers.begin(), stage.workers.end());
-  std::sort(members.begin(), members.end());
-  return static_cast<int>(std::unique(members.begin(), members.end()) - members.begin());
+  int greatest = -1;
+  for (const StagePlan& stage : stages) {
+    for (const int worker : stage.workers) greatest = std::max(greatest, worker);
+  }
+  return greatest + 1;
 }
 
 std::vector<int> Plan::stages_of_worker(int worker) const {

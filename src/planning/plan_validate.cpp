@@ -6,6 +6,7 @@
 
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
+#include "planning/plan_workers.h"
 #include "planning/warmup.h"
 
 namespace pipedream {
@@ -26,72 +27,6 @@ void check_layers(const Plan& plan) {
       const auto [other, fresh] = stage_of.emplace(layers[i], s);
       if (!fresh) fail("stages[{}].layers[{}]: layer \"{}\" is already in stage {}", s, i, layers[i], other->second);
     }
-  }
-}
-
-void check_members(const Plan& plan) {
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    if (plan.stages[s].workers.empty()) fail("stages[{}].workers: the stage has no worker", s);
-  }
-}
-
-// Each worker in one stage.
-void check_separate_workers(const Plan& plan) {
-  int workers = 0;
-  for (const StagePlan& stage : plan.stages) workers += stage.replicas();
-  std::vector<int> stage_of(static_cast<std::size_t>(workers), -1);
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const auto& members = plan.stages[s].workers;
-    for (std::size_t q = 0; q < members.size(); ++q) {
-      if (members[q] < 0 || members[q] >= workers) {
-        fail("stages[{}].workers[{}]: found worker {}, but the plan's {} workers are numbered 0 to {}, each once", s, q,
-             members[q], workers, workers - 1);
-      }
-      int& stage = stage_of[static_cast<std::size_t>(members[q])];
-      if (stage >= 0) {
-        fail("stages[{}].workers[{}]: worker {} is already in stage {}; under {} a worker has one place", s, q,
-             members[q], stage, to_string(plan.algorithm));
-      }
-      stage = static_cast<int>(s);
-    }
-  }
-}
-
-// Of p workers each hosts the same number of stages, in turn: stage s is on that of stage s mod p.
-void check_shared_workers(const Plan& plan) {
-  const std::string_view name = to_string(plan.algorithm);
-  const auto workers = static_cast<std::size_t>(plan.workers());
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const std::vector<int>& members = plan.stages[s].workers;
-    if (members.size() != 1) {
-      fail("stages[{}].workers: {} has no replicas, found {} workers", s, name, members.size());
-    }
-    if (members[0] < 0 || members[0] >= static_cast<int>(workers)) {
-      fail("stages[{}].workers[0]: found worker {}, but the plan's {} workers are numbered 0 to {}", s, members[0],
-           workers, workers - 1);
-    }
-    const int expected = plan.stages[s % workers].workers[0];
-    if (members[0] != expected) {
-      fail(
-          "stages[{}].workers[0]: found worker {}, but {} gives its {} workers the stages in turn: this one is for "
-          "worker "
-          "{}, that of stage {}",
-          s, members[0], name, workers, expected, s % workers);
-    }
-  }
-  if (plan.stages.size() % workers != 0) {
-    const std::size_t fewer = plan.stages.size() / workers * workers;
-    fail("stages: {} has as many stages on each worker, found {} on {} workers; {} or {} would do", name,
-         plan.stages.size(), workers, fewer, fewer + workers);
-  }
-}
-
-void check_workers(const Plan& plan) {
-  check_members(plan);
-  if (traits_of(plan.algorithm).shares_workers) {
-    check_shared_workers(plan);
-  } else {
-    check_separate_workers(plan);
   }
 }
 
@@ -165,6 +100,16 @@ void check_two_bw(const Plan& plan) {
   }
 }
 
+// Microbatches pass through a worker's stages in groups of as many as there are workers.
+void check_interleaved(const Plan& plan) {
+  const std::int64_t update = plan.microbatches_per_update;
+  const std::int64_t workers = plan.workers();
+  if (update % workers != 0) {
+    fail("microbatches_per_update: {} is no multiple of the {} workers; {} would do", update, workers,
+         (update / workers + 1) * workers);
+  }
+}
+
 void check_algorithm(const Plan& plan) {
   const std::string_view name = to_string(plan.algorithm);
   const std::int64_t update = plan.microbatches_per_update;
@@ -179,15 +124,9 @@ void check_algorithm(const Plan& plan) {
     }
     if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
   }
-  if (plan.algorithm == Algorithm::interleaved_1f1b && update % plan.workers() != 0) {
-    const std::int64_t fewer = update / plan.workers() * plan.workers();
-    fail(
-        "microbatches_per_update: {} takes a multiple of its {} workers, found {}; {} would do", name, plan.workers(),
-        update,
-        fewer > 0 ? fmt::format("{} or {}", fewer, fewer + plan.workers()) : fmt::format("{}", fewer + plan.workers()));
-  }
   const AlgorithmTraits traits = traits_of(plan.algorithm);
-  if (!traits.flushes && update > 0) check_whole_rounds(plan);
+  if (!traits.flushes && traits.chooses_update && update > 0) check_whole_rounds(plan);
+  if (plan.algorithm == Algorithm::interleaved_1f1b) check_interleaved(plan);
   if (plan.algorithm == Algorithm::two_bw && update > 0) check_two_bw(plan);
   if (!traits.flushes && !traits.chooses_update && update != 0) {
     fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
@@ -270,7 +209,7 @@ void check_flow(std::span<const LayerEdges> layers, const std::map<std::string, 
 void validate(const Plan& plan) {
   if (plan.stages.empty()) fail("stages: the plan has none");
   check_layers(plan);
-  check_workers(plan);
+  detail::check_workers(plan);
   check_algorithm(plan);
   check_depths(plan);
   check_prediction(plan);

@@ -7,6 +7,7 @@
 using namespace pipedream;
 using namespace pipedream::testing;
 using Catch::Contains;
+using Catch::Equals;
 
 TEST_CASE("what cannot be planned is said") {
   const auto error = [](const Profile& profile, const Topology& topology, PartitionOptions options = {}) {
@@ -28,6 +29,10 @@ TEST_CASE("what cannot be planned is said") {
   data_parallel.algorithm = Algorithm::data_parallel;
   data_parallel.straight = true;
   CHECK_THAT(error(chain_profile(), small_topology(2), data_parallel), Contains("straight"));
+  PartitionOptions interleaved;
+  interleaved.algorithm = Algorithm::interleaved_1f1b;
+  CHECK_THAT(error(chain_profile(), small_topology(2), interleaved),
+             Equals("algorithm: the planner gives each worker one stage; interleaved-1f1b plans are written by hand"));
   PartitionOptions update;
   update.microbatches_per_update = 4;
   CHECK_THAT(error(chain_profile(), small_topology(2), update), Contains("microbatches_per_update"));

@@ -79,6 +79,25 @@ TEST_CASE("a flush costs the time of filling and draining once an update") {
   CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 8 * (20 + 20));
 }
 
+TEST_CASE("interleaving shortens what a flush costs") {
+  const Profile profile = chain_profile(4, 20);
+  Plan plan;
+  plan.algorithm = Algorithm::interleaved_1f1b;
+  plan.microbatches_per_update = 8;
+  for (int s = 0; s < 4; ++s) {
+    StagePlan stage;
+    stage.layers = {profile.layers[static_cast<std::size_t>(s)].name};
+    stage.workers = {s % 2};
+    plan.stages.push_back(stage);
+  }
+  predict(plan, profile, uniform_topology(2, 1e15), 2);
+  // Worker 1 has 33 + 39 us of each microbatch, and waits for the 30 us of stage 0.
+  CHECK(plan.prediction.microbatch_us == Approx((8 * 72 + 30) / 8.0));
+  CHECK(plan.prediction.bound_by == "compute of worker 1");
+  // Stage 0 holds the first two microbatches and those of the second group until its first backward.
+  CHECK(plan.stages[0].prediction.memory_bytes == 1000 * (1 + 1 + 2) + 4 * (10 + 20));
+}
+
 TEST_CASE("replicas: the reduction and its pending gradient") {
   const Profile profile = chain_profile(4, 20);
   Plan plan = two_stages(3);

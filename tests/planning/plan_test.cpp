@@ -103,6 +103,50 @@ TEST_CASE("a plan that cannot be is refused with stage and field") {
   CHECK_THAT(error_after([](Plan& p) { p.stages[2].workers[0] = -1; }), Contains("found worker -1"));
 }
 
+TEST_CASE("interleaved stages take their workers in turn") {
+  const auto interleaved = [](const std::vector<int>& workers) {
+    Plan plan = plan_of(std::vector<int>(workers.size(), 1), Algorithm::interleaved_1f1b);
+    for (std::size_t s = 0; s < workers.size(); ++s) plan.stages[s].workers = {workers[s]};
+    return plan;
+  };
+  const Plan plan = interleaved({0, 1, 2, 0, 1, 2});
+  CHECK_NOTHROW(validate(plan));
+  CHECK(plan.workers() == 3);
+  CHECK(plan.stages_of_worker(1) == std::vector<int>{1, 4});
+  CHECK_NOTHROW(validate(interleaved({1, 0, 1, 0})));
+  CHECK_NOTHROW(validate(interleaved({0, 1, 2})));
+  CHECK_NOTHROW(validate(interleaved({0, 0, 0})));
+  const auto error = [&](const std::vector<int>& workers) {
+    return config_error([&] { validate(interleaved(workers)); });
+  };
+  CHECK_THAT(error({0, 1, 1, 0}),
+             Equals("stages[2].workers[0]: worker 1 is already in stage 1; interleaved-1f1b takes its workers in turn, "
+                    "from worker 0 on"));
+  CHECK_THAT(
+      error({0, 1, 2, 0, 2, 1}),
+      Equals("stages[4].workers[0]: found worker 2, but interleaved-1f1b takes its 3 workers in turn: this stage "
+             "is for worker 1"));
+  CHECK_THAT(error({0, 1, 0}),
+             Equals("stages: interleaved-1f1b has as many on each worker, found 3 on 2 workers; 2 or 4 would do"));
+  CHECK_THAT(error({0, 2, 0, 2}),
+             Equals("stages[1].workers[0]: found worker 2, but the plan's 2 workers are numbered 0 to 1"));
+  CHECK_THAT(error({0, -1}), Contains("found worker -1"));
+  const auto error_of = [&](const auto& change) { return error_after(change, plan); };
+  CHECK_THAT(error_of([](Plan& p) {
+               p.stages[1].workers = {1, 3};
+             }),
+             Equals("stages[1].workers: interleaved-1f1b has no replicas, found 2 workers"));
+  CHECK_THAT(error_of([](Plan& p) { p.stages[1].workers.clear(); }), Contains("the stage has no worker"));
+  CHECK_THAT(error_of([](Plan& p) { p.stages[1].warmup = 1; }), Contains("must be 0 under interleaved-1f1b, found 1"));
+  CHECK_THAT(error_of([](Plan& p) { p.microbatches_per_update = 4; }),
+             Equals("microbatches_per_update: 4 is no multiple of the 3 workers; 6 would do"));
+  CHECK_THAT(error_of([](Plan& p) { p.algorithm = Algorithm::gpipe; }),
+             Equals("stages[3].workers[0]: worker 0 is already in stage 0; under gpipe a worker has one place"));
+  const Plan read = parse_plan(to_json(plan), "plan.json");
+  CHECK(read.stages[5].workers == std::vector<int>{2});
+  CHECK(read.stages[5].warmup == 0);
+}
+
 TEST_CASE("warm-up and reduce_delay are checked") {
   CHECK_THAT(error_after([](Plan& p) { p.stages[0].warmup = -1; }), Contains("stages[0].warmup: must not be negative"));
   CHECK_THAT(error_after([](Plan& p) { p.stages[2].warmup = 1; }), Contains("stages[2].warmup: must be 0 in the last"));

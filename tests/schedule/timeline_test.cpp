@@ -67,6 +67,34 @@ TEST_CASE("figures of a timeline") {
   CHECK(figures.microbatch_us == Approx(33));
 }
 
+TEST_CASE("figures of a worker with several stages are told apart by stage") {
+  const Plan plan = testing::interleaved_plan(1, 2, 1);
+  Timeline timeline;
+  timeline.workers = {{event("F0.0@v0", 0, 5), event("F1.0@v0", 5, 12), event("B1.0@v0", 12, 26),
+                       event("B0.0@v0", 26, 36), event("U0.0@v1", 36, 38), event("U1.0@v1", 38, 41),
+                       event("F0.1@v1", 41, 46), event("F1.1@v1", 46, 53), event("B1.1@v1", 53, 67),
+                       event("B0.1@v1", 67, 77), event("U0.1@v2", 77, 79), event("U1.1@v2", 79, 82)}};
+  const TimelineFigures figures = summarize(timeline, plan);
+  REQUIRE(figures.stages.size() == 2);
+  CHECK(figures.stages[0].forward_us == Approx(5));
+  CHECK(figures.stages[0].backward_us == Approx(10));
+  CHECK(figures.stages[0].update_us == Approx(2));
+  CHECK(figures.stages[0].staleness == Approx(0));
+  CHECK(figures.stages[1].forward_us == Approx(7));
+  CHECK(figures.stages[1].backward_us == Approx(14));
+  CHECK(figures.stages[1].update_us == Approx(3));
+  CHECK(figures.stages[1].staleness == Approx(0));
+  CHECK(figures.microbatch_us == Approx(41));
+  CHECK(figures.utilisation == std::vector<double>{1.0});
+
+  const std::filesystem::path path = std::filesystem::temp_directory_path() / "pipedream_timeline_stages.json";
+  write_chrome_trace(timeline, plan, path);
+  std::ifstream file(path);
+  const nlohmann::json trace = nlohmann::json::parse(file);
+  std::filesystem::remove(path);
+  CHECK(trace["traceEvents"][0]["args"]["name"] == "worker 0 (stages 0, 1)");
+}
+
 TEST_CASE("the steady state is the middle half of the last stage's backwards") {
   Timeline timeline;
   timeline.workers.resize(1);
