@@ -1,7 +1,7 @@
-// The pictures of the algorithms: tests/golden/NAME.txt, the figures of docs/algorithms.md, docs/pictures/NAME.svg.
+// The pictures of schedules: tests/golden/NAME.txt, the figures of the documents, docs/pictures/NAME.svg.
 //
 // The first line of a golden file is a command, the rest is what the command prints. A new one starts as its first line
-// alone. All of them, the figures in the page and the drawings are written anew by
+// alone. All of them, the figures of the documents and the drawings are written anew by
 //
 //   PIPEDREAM_UPDATE_GOLDEN=1 build/default/bin/partitioner_tests "[golden]"
 #include <cstdlib>
@@ -94,22 +94,22 @@ TEST_CASE("every algorithm has a golden file at four workers", "[golden]") {
   }
 }
 
-// Tests run in order: when files are updated, the golden ones before the page that shows them.
-TEST_CASE("the figures of the page on algorithms are the golden ones, all of them", "[golden]") {
-  const std::filesystem::path path = kDocs / "algorithms.md";
-  const std::map<std::string, std::string> golden = figures();
-  std::string page = read_whole_file(path);
-  for (const auto& [command, figure] : golden) {
-    INFO(path << " does not show: " << command);
-    CHECK(page.find("```\n" + command + "\n") != std::string::npos);
+// Tests run in order: when files are updated, the golden ones before the pages that show them.
+TEST_CASE("the figures of the documents are the golden ones, all of them", "[golden]") {
+  std::map<std::string, std::string> unseen = figures();
+  const std::map<std::string, std::string> golden = unseen;
+  for (const char* name : {"algorithms.md", "guide.md"}) {
+    std::string page = read_whole_file(kDocs / name);
+    for (std::size_t at = page.find(kPrompt); at != std::string::npos; at = page.find(kPrompt, at + 1)) {
+      const std::string command = page.substr(at, page.find('\n', at) - at);
+      INFO("no golden file has the command of this figure in " << name << ": " << command);
+      REQUIRE(golden.contains(command));
+      page.replace(at, page.find("```", at) - at, golden.at(command));
+      unseen.erase(command);
+    }
+    compare_or_update(kDocs / name, page);
   }
-  for (std::size_t begin = page.find(kPrompt); begin != std::string::npos; begin = page.find(kPrompt, begin + 1)) {
-    const std::string command = page.substr(begin, page.find('\n', begin) - begin);
-    INFO("no golden file has the command of this figure in " << path << ": " << command);
-    REQUIRE(golden.contains(command));
-    page.replace(begin, page.find("```", begin) - begin, golden.at(command));
-  }
-  compare_or_update(path, page);
+  for (const auto& [command, figure] : unseen) FAIL_CHECK("no page has a code block that begins with: " << command);
 }
 
 TEST_CASE("the drawings of the documents are those of the golden files", "[golden]") {
