@@ -97,6 +97,35 @@ TEST_CASE("slack hides transfers, and no less of it would") {
   }
 }
 
+TEST_CASE("stages that mostly wait need less than the least depths") {
+  Profile profile = balanced_profile({1, 1, 1});
+  for (std::size_t l = 1; l < 3; ++l) {
+    profile.layers[l].forward_us /= 10;
+    profile.layers[l].backward_us /= 10;
+  }
+  Plan plan = plan_of(profile, {1, 1, 1});
+  const auto steps = choose_depths(plan, profile, links(plan, 0));
+  // 1.2 stage times there and back.
+  CHECK(warmup_of(plan) == std::vector<int>{1, 0, 0});
+  CHECK(steps.back().what == "without what gained nothing");
+  CHECK(steps.back().microbatch_us == Approx(kStageUs).epsilon(0.01));
+}
+
+TEST_CASE("a search that may not take long still thins the slack of many stages") {
+  const std::vector<int> replicas(32, 1);
+  Profile profile = balanced_profile(replicas);
+  profile.layers[31].forward_us *= 1.3;
+  profile.layers[31].backward_us *= 1.3;
+  Plan plan = plan_of(profile, replicas);
+  // A simulation has about 150,000 actions.
+  const auto steps = choose_depths(plan, profile, links(plan, 0.2), {.most_actions = 1'500'000});
+  REQUIRE(steps.size() == 3);
+  CHECK(steps[1].warmup[0] == 62);
+  CHECK(steps[2].warmup[0] < 50);
+  CHECK(steps[2].microbatch_us <= 1.01 * 1.3 * kStageUs);
+  CHECK(steps[2].memory_bytes < 0.85 * static_cast<double>(steps[1].memory_bytes));
+}
+
 TEST_CASE("reductions are delayed where replicas would wait for them") {
   const std::vector<int> replicas = {4, 3, 1};
   const Profile profile = balanced_profile(replicas);
