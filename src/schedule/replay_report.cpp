@@ -35,7 +35,7 @@ std::vector<int> neighbourhood(const ReplayState& state, int worker) {
 TableRow row(const ReplayState& state, int worker) {
   const WorkerProgram& program = state.program.workers[static_cast<std::size_t>(worker)];
   const std::int64_t here = state.workers[static_cast<std::size_t>(worker)].position();
-  TableRow cells = {"  " + worker_name(state, worker)};
+  TableRow cells = {"  " + name_of(state, worker)};
   for (std::int64_t i = here - kColumnsBefore; i <= here + kColumnsAfter; ++i) {
     const bool exists = i >= 0 && i < program.size();
     const std::string text = exists ? to_string(program.at(i)) : i == program.size() ? "end" : "";
