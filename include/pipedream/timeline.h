@@ -50,8 +50,8 @@ struct StageFigures {
   double forward_us = 0;  // median of the recorded forwards
   double backward_us = 0;
   double update_us = 0;
-  // Mean over backwards of (updates of the stage that the worker had done in the segment at that moment - version
-  // used). Backwards whose count is unknown, because the events that tell it were dropped, are left out.
+  // Mean over backwards of (updates of the stage that the worker had done in the segment at that moment - version that
+  // the forward saw). Backwards of which one of the two is unknown, because events were dropped, are left out.
   double staleness = 0;
 };
 
