@@ -187,7 +187,7 @@ void StageWorker::record(std::int64_t microbatch, const BackwardResult& result) 
   }
   if (!recording_gradients) return;
   for (std::size_t p = 0; p < result.parameters.size(); ++p) {
-    gradients[k][stage_.parameters()[p].name] = copy(result.parameters[p]);
+    recorded_gradients[k][stage_.parameters()[p].name] = copy(result.parameters[p]);
   }
 }
 
