@@ -187,7 +187,7 @@ void StageWorker::record(std::int64_t microbatch, const BackwardResult& result) 
   }
   if (!recording_gradients) return;
   for (std::size_t p = 0; p < result.parameters.size(); ++p) {
-    gradients[k][stage_.parameters()[p].name] = copy(result.parameters[p]);
+    recorded_gradients[k][stage_.parameters()[p].name] = copy(result.parameters[p]);
   }
 }
 
@@ -209,8 +209,8 @@ double StageWorker::learning_rate_factor(const Action& action) const {
 
 void StageWorker::update(const Action& action) {
   const Tensors gradients = due_gradients();
-  due_gradients_.reset();
   clipper_.clip(gradients);
+  due_gradients_.reset();
   const KeepOld keep = action.copies_version ? optimizer_.keep_old() : KeepOld::no;
   const std::int64_t position = first_microbatch_ + action.microbatch - first_corrected_;
   corrections_->update(versions_, gradients, position, [&](double correction) {

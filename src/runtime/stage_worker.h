@@ -59,7 +59,8 @@ class StageWorker : public PassCompute {
   std::map<std::int64_t, Tensors> input_gradients;  // by microbatch of the run
   std::vector<StalenessRecord> staleness;           // of the microbatches so far, where asked for
   bool recording_gradients = false;
-  std::map<std::int64_t, std::map<std::string, torch::Tensor>> gradients;  // of parameters, by microbatch of the run
+  std::map<std::int64_t, std::map<std::string, torch::Tensor>>
+      recorded_gradients;  // of parameters, by microbatch of the run
 
  private:
   // A microbatch between its forward and its backward.

@@ -214,7 +214,7 @@ void Trainer::record_gradients(bool on) {
 }
 
 const std::map<std::int64_t, std::map<std::string, torch::Tensor>>& Trainer::gradients(int stage) const {
-  return impl_->worker_of_stage(stage).gradients;
+  return impl_->worker_of_stage(stage).recorded_gradients;
 }
 
 double EvaluationResult::metric(const std::string& name) const {

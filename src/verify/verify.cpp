@@ -60,7 +60,9 @@ class Comparison {
   }
 
   VerifyReport report(std::int64_t microbatches) const {
-    VerifyReport report{.microbatches = microbatches, .first = first_};
+    VerifyReport report;
+    report.microbatches = microbatches;
+    report.first = first_;
     for (const std::string& layer : names_) {
       const auto find = [&](Deviation::Kind kind) { return greatest_.find({layer, kind}); };
       if (const auto loss = find(Deviation::Kind::loss); loss != greatest_.end()) report.loss = loss->second;

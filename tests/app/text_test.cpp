@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <limits>
 
 #include "app/console.h"
 #include "app/losses.h"
@@ -26,8 +27,20 @@ TEST_CASE("figures are written for people") {
 TEST_CASE("losses are listed under the run's own index, with the size of each microbatch") {
   const ScratchFolder folder;
   // 10 rows, microbatches of 4: 4, 4, 2; continued at the last one of epoch 0.
-  write_losses(folder / "l.csv", {.first_microbatch = 2, .losses = {0.5F, 0.1F, 2}}, 10, 4);
+  TrainResult result;
+  result.first_microbatch = 2;
+  result.losses = {0.5F, 0.1F, 2};
+  write_losses(folder / "l.csv", result, 10, 4);
   CHECK(read_text(folder / "l.csv") == "microbatch,epoch,samples,loss\n2,0,2,0.5\n3,1,4,0.1\n4,1,4,2\n");
+}
+
+TEST_CASE("staleness is listed with distances where they are known") {
+  const ScratchFolder folder;
+  TrainResult result;
+  result.staleness = {{7, 0, 3, 5, 0.25}, {7, 1, 5, 5, 0}, {8, 0, 4, 6, std::numeric_limits<double>::quiet_NaN()}};
+  write_staleness(folder / "s.csv", result);
+  CHECK(read_text(folder / "s.csv") ==
+        "microbatch,stage,version,newest,delay,distance\n7,0,3,5,2,0.25\n7,1,5,5,0,0\n8,0,4,6,2,\n");
 }
 
 TEST_CASE("progress is told in epochs and fits the terminal") {

@@ -14,9 +14,11 @@
 #include "runtime/random.h"
 #include "support/compare.h"
 #include "support/models.h"
+#include "support/test_device.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
+using pipedream::detail::Replay;
 
 namespace {
 
@@ -146,7 +148,8 @@ TEST_CASE("one worker's replay is a plain training loop") {
                                     accumulate == 1 ? Algorithm::model_parallel : Algorithm::data_parallel);
       plan.microbatches_per_update = accumulate == 1 ? 0 : accumulate;
       const OptimizerSpec spec = sgd({.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01});
-      Replay replay(model.graph, plan, {.optimizer = spec, .seed = 7, .microbatch_size = 4, .shuffle = false});
+      Replay replay(model.graph, plan,
+                    {.optimizer = spec, .seed = 7, .microbatch_size = 4, .shuffle = false, .device = test_device()});
       replay.train(*model.data, kMicrobatches);
       CHECK(difference(replay.losses(), expected.losses) == "");
       CHECK(difference(replay.weights(), expected.weights) == "");
@@ -170,7 +173,7 @@ TEST_CASE("the replay steps Adam and AdamW as torch::optim does") {
     const OptimizerSpec spec = kind == OptimizerKind::adam ? adam({.learning_rate = 0.01})
                                                            : adamw({.learning_rate = 0.01, .weight_decay = 0.1});
     Replay replay(model.graph, single_stage_plan(model.graph.layer_names(), 1, Algorithm::model_parallel),
-                  {.optimizer = spec, .seed = 3, .microbatch_size = 4, .shuffle = false});
+                  {.optimizer = spec, .seed = 3, .microbatch_size = 4, .shuffle = false, .device = test_device()});
     replay.train(*model.data, 6);
     CHECK(difference(replay.losses(), expected.losses) == "");
     CHECK(difference(replay.weights(), expected.weights) == "");

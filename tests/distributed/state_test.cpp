@@ -146,8 +146,9 @@ TEST_CASE("telemetry tells which versions microbatches met and how far they were
     Replay oracle(example.model.graph, example.plan, {.optimizer = example.optimizer, .seed = example.seed});
     std::vector<StalenessRecord> records;
     run_test_workers(3, [&](Communicator& comm) {
-      Trainer trainer(example.model.graph, example.plan, comm,
-                      {.optimizer = example.optimizer, .corrections = std::vector<DelayCorrectionSpec>{}, .seed = example.seed});
+      Trainer trainer(
+          example.model.graph, example.plan, comm,
+          {.optimizer = example.optimizer, .corrections = std::vector<DelayCorrectionSpec>{}, .seed = example.seed});
       TrainOptions options = steps_of(example, 12);
       options.staleness = StalenessTelemetry::distances;
       const TrainResult result = trainer.train(*example.model.data, options);

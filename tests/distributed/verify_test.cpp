@@ -1,6 +1,9 @@
 // verify() on models that are right, and on models and pipelines that are not.
 #include "pipedream/verify.h"
 
+#include <torch/nn/init.h>
+#include <torch/nn/modules/linear.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 

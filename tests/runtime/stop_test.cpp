@@ -31,7 +31,9 @@ Plan plan_of(std::vector<std::vector<int>> workers, Algorithm algorithm) {
   std::vector<int> replicas;
   for (std::size_t s = 0; s < workers.size(); ++s) {
     replicas.push_back(static_cast<int>(workers[s].size()));
-    plan.stages.push_back({layers[s], workers[s], 0, 0, {}});
+    StagePlan& stage = plan.stages.emplace_back();
+    stage.layers = layers[s];
+    stage.workers = workers[s];
   }
   if (algorithm == Algorithm::pipedream) {
     const auto warmup = default_warmup(replicas);
