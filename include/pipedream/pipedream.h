@@ -3,6 +3,7 @@
 
 #include "pipedream/communicator.h"
 #include "pipedream/data.h"
+#include "pipedream/depths.h"
 #include "pipedream/error.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/mpi_communicator.h"
@@ -13,6 +14,7 @@
 #include "pipedream/profile.h"
 #include "pipedream/profiler.h"
 #include "pipedream/run.h"
+#include "pipedream/simulate.h"
 #include "pipedream/timeline.h"
 #include "pipedream/topology.h"
 #include "pipedream/trainer.h"
