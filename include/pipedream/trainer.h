@@ -98,11 +98,11 @@ struct TrainResult {
   std::int64_t first_microbatch = 0;  // position in the run's data at the start
   std::int64_t microbatches = 0;
   std::int64_t samples = 0;
-  std::vector<float> losses;               // of every microbatch in order, on every worker
-  double mean_loss = 0;                    // over the last epoch (or what there was of it), weighted
-  double seconds = 0;                      // first action to last, on the slowest worker
-  bool stopped = false;                    // by stop_requested
-  std::vector<StalenessRecord> staleness;  // where asked for: by microbatch and stage, on every worker
+  std::vector<float> losses;                    // of every microbatch in order, on every worker
+  double mean_loss = 0;                         // over the last epoch (or what there was of it), weighted
+  double seconds = 0;                           // first action to last, on the slowest worker
+  bool stopped = false;                         // by stop_requested
+  std::vector<StalenessRecord> staleness = {};  // where asked for: by microbatch and stage, on every worker
 };
 
 struct EvaluationResult {

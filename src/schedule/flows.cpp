@@ -5,7 +5,7 @@
 namespace pipedream::detail {
 
 int Flows::add_link(double bytes_per_us) {
-  links_.push_back({bytes_per_us, 0, {}});
+  links_.push_back({bytes_per_us, bytes_per_us, 0, {}});
   return static_cast<int>(links_.size()) - 1;
 }
 
@@ -42,6 +42,7 @@ void Flows::begin(int index, double time) {
   for (const int used : links_of(begun)) {
     link(used).bytes += begun.bytes_left;
     link(used).active.push_back(index);
+    link(used).divide();
   }
   begun.since = time;
   begun.rate = 0;
@@ -56,6 +57,7 @@ void Flows::leave(int index) {
     std::vector<int>& active = link(used).active;
     *std::find(active.begin(), active.end(), index) = active.back();
     active.pop_back();
+    link(used).divide();
   }
 }
 
@@ -70,9 +72,7 @@ void Flows::adjust_others(int index, double time) {
 void Flows::set_rate(int index, double time) {
   Flow& changed = flow(index);
   double rate = changed.most;
-  for (const int used : links_of(changed)) {
-    rate = std::min(rate, link(used).rate / static_cast<double>(link(used).active.size()));
-  }
+  for (const int used : links_of(changed)) rate = std::min(rate, link(used).share);
   if (rate == changed.rate) return;
   if (changed.rate > 0) {
     changed.bytes_left = std::max(0.0, changed.bytes_left - changed.rate * (time - changed.since));

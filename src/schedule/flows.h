@@ -34,8 +34,11 @@ class Flows {
  private:
   struct Link {
     double rate;
+    double share;  // of each transfer on it
     double bytes = 0;
     std::vector<int> active;  // flows
+
+    void divide() { share = active.empty() ? rate : rate / static_cast<double>(active.size()); }
   };
   struct Flow {
     std::size_t first_link, end_link;  // in links_of_flows_

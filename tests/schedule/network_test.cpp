@@ -131,7 +131,7 @@ TEST_CASE("a reduction is a ring, and at most as fast as reductions were measure
     SimulationCosts costs;
     costs.stages = {{.forward_us = 10, .backward_us = 20, .update_us = 3, .version_bytes = 4000}};
     costs.topology = std::move(topology);
-    const Segment segment{Pass::train, 2 * replicas};
+    const Segment segment{Pass::train, std::int64_t{2} * replicas};
     return simulate(make_program(plan, {}, segment), plan, segment, costs).total_us;
   };
   CHECK(total_us(1, {}) == Approx(2 * 33));
