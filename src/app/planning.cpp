@@ -113,7 +113,9 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
     validate(plan);
     validate_against_layers(plan, graph.layer_edges());
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("--plan {}: {}", file, error.what()));
+    const std::string under =
+        options.algorithm ? fmt::format(" --algorithm {}", to_string(*options.algorithm)) : std::string();
+    throw ConfigError(fmt::format("--plan {}{}: {}", file, under, error.what()));
   }
   return plan;
 }

@@ -88,6 +88,35 @@ TEST_CASE("profile and plan may be files") {
   CHECK_THAT(predicted.out, Contains("expected "));
 }
 
+TEST_CASE("verify compares a pipeline with one process, under the plan's algorithm or another") {
+  const ScratchFolder folder;
+  write_text(folder / "plan.json", kPlan);
+  for (const char* algorithm : {"pipedream", "gpipe", "pipemare"}) {
+    const Outcome outcome = run_words(tiny_app(), {"verify", "--workers", "2", "--plan", folder / "plan.json",
+                                                   "--algorithm", algorithm, "--steps", "9"});
+    INFO(outcome.out << outcome.error);
+    CHECK(outcome.exit_code == 0);
+    CHECK_THAT(outcome.out, Contains("losses of 9 microbatches agree: every bit") &&
+                                Contains(std::string("verified: ") + algorithm + " on 2 worker(s)"));
+  }
+}
+
+TEST_CASE("a run of several segments tells how stale its weights were") {
+  const ScratchFolder folder;
+  write_text(folder / "plan.json", kPlan);
+  const Outcome outcome =
+      run_words(tiny_app(), {"train", "--workers", "2", "--plan", folder / "plan.json", "--epochs", "2", "--segments",
+                             "1f1b-flush:1,pipedream", "--staleness", folder / "s.csv", "--distances"});
+  INFO(outcome.error);
+  REQUIRE(outcome.exit_code == 0);
+  const auto lines = lines_of(read_text(folder / "s.csv"));
+  REQUIRE(lines.size() == 1 + 2 * 2 * kPerEpoch);
+  CHECK(lines[1] == "0,0,0,0,0,0");
+  // The first epoch is synchronous; of the second the first stage is one update behind.
+  for (int k = 0; k < kPerEpoch; ++k) CHECK_THAT(lines[static_cast<std::size_t>(1 + 2 * k)], Catch::EndsWith(",0,0"));
+  CHECK_THAT(lines[1 + 2 * (kPerEpoch + 4)], Contains(",1,0.0"));
+}
+
 TEST_CASE("the run of one seed can be repeated, and initial weights replace the seed's") {
   const ScratchFolder folder;
   const auto train = [&](const std::string& seed, const std::string& out, const Words& more) {
@@ -122,7 +151,11 @@ TEST_CASE("a mistake ends with exit code 2 and one message, with any number of w
   refuses(with(two, {"--plan", folder / "torn.json"}), "torn.json");
   refuses({"train", "--plan", plan}, "needs 2 worker(s), but there are 1");
   refuses({"train", "--workers", "3", "--plan", plan}, "needs 2 worker(s), but there are 3");
-  refuses(with(two, {"--plan", plan, "--algorithm", "data-parallel"}), "--algorithm data-parallel");
+  refuses(with(two, {"--plan", plan, "--algorithm", "data-parallel"}), "--algorithm data-parallel: stages: ");
+  refuses(with(two, {"--plan", plan, "--algorithm", "pipemare", "--recompute", "all"}), "recompute: must be false");
+  refuses(with(two, {"--plan", plan, "--clip-norm", "1"}), "--clip-by stage");
+  refuses(with(two, {"--plan", plan, "--corrections", "t2"}), "change weights under pipedream");
+  refuses(with(two, {"--plan", plan, "--segments", "gpipe:99,pipedream"}), "the call has");
   refuses({"train", "--plan", folder / "other.json"}, "layer1");
   refuses(with(two, {"--trace", folder / "no/t.json"}), "--trace");
   refuses(with(two, {"--plan", plan, "--initial-weights", folder / "weights"}), "weights");
