@@ -176,9 +176,9 @@ TEST_CASE("help is no error") {
 }
 
 TEST_CASE("schedules and clipping") {
-  const OptimizerSpec spec = accepted({"train", "--schedule", "step:100:0.5", "--rate-warmup", "7", "--clip-norm", "2",
-                                       "--clip-by", "stage"})
-                                 .optimizer;
+  const OptimizerSpec spec =
+      accepted({"train", "--schedule", "step:100:0.5", "--rate-warmup", "7", "--clip-norm", "2", "--clip-by", "stage"})
+          .optimizer;
   CHECK(spec.schedule.shape == RateShape::step);
   CHECK(spec.schedule.step_microbatches == 100);
   CHECK(spec.schedule.step_factor == 0.5);

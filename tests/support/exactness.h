@@ -26,7 +26,7 @@ struct ExactnessCase {
   OptimizerSpec optimizer = sgd({.learning_rate = 0.1});
   std::vector<std::int64_t> segments = {9};  // microbatches of each train() call
   std::vector<TrainSegment> mixed = {};      // one more call, with these (their steps given)
-  CorrectionChoice corrections = {};        // of pipemare
+  CorrectionChoice corrections = {};         // of pipemare
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
   std::uint64_t seed = 5;
