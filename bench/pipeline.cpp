@@ -28,7 +28,7 @@ std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& given, 
   work.device = detail::resolve_device(given.device, comm);
   const detail::StreamScope stream(detail::make_stream(work.device));
   Trainer trainer(work.graph, work.plan, comm, {.optimizer = sgd({.learning_rate = 0.01}), .device = work.device});
-  PlainStage plain(work, trainer.stage());
+  PlainStage plain(work, trainer.stages().front());
   const TrainOptions options{.steps = size.pipeline, .microbatch_size = work.microbatch_size, .shuffle = false};
 
   // What allocates and loads at its first call does it now.

@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "partitioner/command_plan.h"
+#include "partitioner/command_schedule.h"
 #include "partitioner/command_show.h"
+#include "partitioner/command_simulate.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
 
@@ -19,6 +21,9 @@ Examples:
   pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight
   pipedream show plan.json
   pipedream show plan.json --profile profile.json --json
+  pipedream schedule plan.json --svg schedule.svg
+  pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
+  pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
 
 Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
 
@@ -39,12 +44,15 @@ void refuse_unknown_subcommand(CLI::App& app, const std::vector<std::string>& ar
 }
 
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
-  CLI::App app("Plans how a network is cut into pipeline stages, and shows such plans.", "pipedream");
+  CLI::App app("Plans how a network is cut into pipeline stages, shows such plans, simulates and draws them.",
+               "pipedream");
   app.set_version_flag("--version", std::string(version()));
   app.footer(kExamples);
   app.require_subcommand(1);
   PlanCommand plan(app, out);
   ShowCommand show(app, out);
+  SimulateCommand simulate(app, out);
+  ScheduleCommand schedule(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -55,6 +63,8 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     err << "pipedream: " << one_line(error.what()) << " (pipedream --help tells more)\n";
     return kExitUsage;
   }
+  if (simulate.chosen()) return simulate.run();
+  if (schedule.chosen()) return schedule.run();
   return plan.chosen() ? plan.run() : show.run();
 }
 

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "partitioner/depth_table.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
@@ -40,6 +41,9 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
       ->excludes("--latency");
   command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
   command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())->capture_default_str();
+  command.add_option("--depths", depths_, "Warm-up of the stages: least, or simulated for what also hides transfers")
+      ->check(CLI::IsMember({"least", "simulated"}))
+      ->capture_default_str();
   command.add_flag("--straight", straight_, "One worker a stage, no replicas");
   command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
   command.add_option("--microbatches-per-update", microbatches_per_update_,
@@ -72,22 +76,33 @@ PartitionOptions PlanCommand::options() const {
   return options;
 }
 
-int PlanCommand::run() const {
+Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const {
   const PartitionOptions chosen = options();
+  Plan plan = partition(profile, workers, chosen);
+  if (depths_ == "simulated") {
+    steps = choose_depths(plan, profile, workers, {.optimizer_state_factor = chosen.optimizer_state_factor});
+  }
+  return plan;
+}
+
+int PlanCommand::run() const {
   const Profile profile = read_profile(profile_);
   const Topology workers = topology(profile);
-  const Plan plan = partition(profile, workers, chosen);
+  std::vector<DepthStep> steps;
+  const Plan plan = make_plan(profile, workers, steps);
   if (!output_.empty()) write_plan(plan, output_);
   if (json_) {
     out_ << to_json(plan);
   } else {
-    print(plan, profile, workers);
+    print(plan, steps, profile, workers);
   }
   return 0;
 }
 
-void PlanCommand::print(const Plan& plan, const Profile& profile, const Topology& workers) const {
+void PlanCommand::print(const Plan& plan, const std::vector<DepthStep>& steps, const Profile& profile,
+                        const Topology& workers) const {
   out_ << plan_table(plan);
+  if (!steps.empty()) out_ << "\n" << depth_table(steps) << "\n";
   if (plan.workers() > 1) {
     out_ << "links    "
          << (topology_.empty() ? links_.describe(workers)
@@ -100,7 +115,8 @@ void PlanCommand::print(const Plan& plan, const Profile& profile, const Topology
   if (workers.memory_bytes_per_worker > 0) {
     Topology unlimited = workers;
     unlimited.memory_bytes_per_worker = 0;
-    const double faster_us = partition(profile, unlimited, options()).prediction.microbatch_us;
+    std::vector<DepthStep> unlimited_steps;
+    const double faster_us = make_plan(profile, unlimited, unlimited_steps).prediction.microbatch_us;
     out_ << fmt::format("memory   at most {} a worker", detail::format_bytes(workers.memory_bytes_per_worker));
     if (faster_us < plan.prediction.microbatch_us) {
       out_ << fmt::format("; without the limit {} per microbatch", detail::format_microseconds(faster_us));

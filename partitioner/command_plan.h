@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "partitioner/link_options.h"
+#include "pipedream/depths.h"
 #include "pipedream/partition.h"
 
 namespace pipedream {
@@ -23,7 +25,10 @@ class PlanCommand {
  private:
   Topology topology(const Profile& profile) const;
   PartitionOptions options() const;
-  void print(const Plan& plan, const Profile& profile, const Topology& workers) const;
+  // steps: of the search for depths, none where they are the least.
+  Plan make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const;
+  void print(const Plan& plan, const std::vector<DepthStep>& steps, const Profile& profile,
+             const Topology& workers) const;
 
   CLI::App* command_;
   std::ostream& out_;
@@ -34,6 +39,7 @@ class PlanCommand {
   std::string topology_;
   std::string memory_;
   std::string algorithm_ = "pipedream";
+  std::string depths_ = "least";
   bool straight_ = false;
   bool use_all_workers_ = false;
   std::int64_t microbatches_per_update_ = 0;

@@ -1,10 +1,11 @@
-// The options of the command that say which workers and links a plan is for.
+// What commands share that put a plan on workers and links: the options for them, and the costs that follow.
 #pragma once
 
 #include <CLI/App.hpp>
 #include <string>
 
 #include "pipedream/profile.h"
+#include "pipedream/simulate.h"
 #include "pipedream/topology.h"
 
 namespace pipedream {
@@ -33,5 +34,17 @@ class OptimizerOption {
  private:
   std::string name_ = "momentum";
 };
+
+// simulation_costs of what was read from two files, which an error names.
+struct PlanFile {
+  const Plan& plan;
+  const std::string& path;
+};
+struct ProfileFile {
+  const Profile& profile;
+  const std::string& path;
+};
+SimulationCosts costs_of_files(const PlanFile& plan, const ProfileFile& profile, const Topology& topology,
+                               double optimizer_state_factor);
 
 }  // namespace pipedream

@@ -20,10 +20,7 @@ std::int64_t optimizer_bytes(std::int64_t parameter_bytes, double factor) {
 
 // What does not depend on the depth.
 std::int64_t fixed_bytes(const StageFootprint& footprint, int reduce_delay, double factor) {
-  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
-  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, factor));
-  bytes = add(bytes, footprint.buffer_bytes);
-  return add(bytes, footprint.peak_bytes);
+  return add(resident_bytes(footprint, reduce_delay, factor), footprint.peak_bytes);
 }
 
 std::int64_t peak_of(const LayerProfile& layer) {
@@ -32,10 +29,18 @@ std::int64_t peak_of(const LayerProfile& layer) {
 
 }  // namespace
 
+std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor) {
+  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
+  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, optimizer_state_factor));
+  return add(bytes, footprint.buffer_bytes);
+}
+
 std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor) {
-  const std::int64_t held =
-      add(multiply(footprint.parameter_bytes, load.versions), multiply(footprint.in_flight_bytes, load.in_flight));
+                          double optimizer_state_factor, bool recompute) {
+  const std::int64_t activations =
+      recompute ? add(multiply(footprint.received_bytes, load.in_flight), footprint.in_flight_bytes)
+                : multiply(footprint.in_flight_bytes, load.in_flight);
+  const std::int64_t held = add(multiply(footprint.parameter_bytes, load.versions), activations);
   return add(fixed_bytes(footprint, reduce_delay, optimizer_state_factor), held);
 }
 
@@ -69,7 +74,9 @@ StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorE
       const bool keeps = profile.layers[static_cast<std::size_t>(consumer)].keeps_input;
       held = held || (made_here ? !used_here || keeps : used_here);
     }
-    if (held) result.in_flight_bytes += profile.tensors[t].bytes;
+    if (!held) continue;
+    result.in_flight_bytes += profile.tensors[t].bytes;
+    if (!made_here) result.received_bytes += profile.tensors[t].bytes;
   }
   return result;
 }

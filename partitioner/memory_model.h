@@ -21,12 +21,16 @@ struct StageFootprint {
   // Of one microbatch: what layers keep, tensors that come in, tensors that go out (they start the backward), and
   // tensors inside that their producer or a user keeps; each tensor once.
   std::int64_t in_flight_bytes = 0;
+  std::int64_t received_bytes = 0;  // of these, the tensors that come in
   std::int64_t peak_bytes = 0;
 };
 
-// Sums past 2^63 stay there.
+// Sums past 2^63 stay there. recompute: all microbatches in flight but one keep only what came in.
 std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor);
+                          double optimizer_state_factor, bool recompute = false);
+
+// The part of it that is held all the time whatever the depth: gradients, optimizer, buffers.
+std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor);
 
 // The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
 int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,

@@ -108,6 +108,8 @@ class Planner {
       case Algorithm::pipedream:
       case Algorithm::vertical_sync:
       case Algorithm::two_bw:
+      case Algorithm::pipemare:
+      case Algorithm::naive_asynchronous:
         break;
     }
     const detail::MemoryLimit memory{footprints_, limit_bytes, factor};

@@ -35,8 +35,12 @@ std::string worker_list(const std::vector<int>& workers) {
 }
 
 Row stage_row(std::size_t index, const StagePlan& stage) {
-  return {fmt::format("{}", index), shortened(stage.layers), worker_list(stage.workers),
-          fmt::format("{}", stage.warmup), fmt::format("{}", stage.reduce_delay)};
+  return {fmt::format("{}", index),
+          shortened(stage.layers),
+          worker_list(stage.workers),
+          fmt::format("{}", stage.warmup),
+          fmt::format("{}", stage.reduce_delay),
+          stage.recompute ? "yes" : "no"};
 }
 
 Row predicted_row(std::size_t index, const StagePrediction& expected) {
@@ -47,7 +51,7 @@ Row predicted_row(std::size_t index, const StagePrediction& expected) {
 
 // Two tables: one line of both is wider than a terminal.
 std::string stage_tables(const Plan& plan) {
-  std::vector<Row> stages = {{"stage", "layers", "workers", "warm-up", "delay"}};
+  std::vector<Row> stages = {{"stage", "layers", "workers", "warm-up", "delay", "recompute"}};
   std::vector<Row> predicted = {{"stage", "forward", "backward", "reduce", "sends", "returns", "parameters", "memory"}};
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     stages.push_back(stage_row(s, plan.stages[s]));
@@ -75,20 +79,26 @@ std::string expectation(const PlanPrediction& expected) {
   return detail::text_table(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
 }
 
-std::string count(std::size_t number, const char* noun) {
-  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
-}
-
 }  // namespace
 
-std::string plan_table(const Plan& plan) {
-  std::string title = fmt::format("{}: {} on {}", to_string(plan.algorithm), count(plan.stages.size(), "stage"),
-                                  count(static_cast<std::size_t>(plan.workers()), "worker"));
+std::string count_of(std::int64_t number, std::string_view noun) {
+  const std::string_view plural = number == 1 ? "" : noun.ends_with("ch") ? "es" : "s";
+  return fmt::format("{} {}{}", number, noun, plural);
+}
+
+std::string plan_title(const Plan& plan) {
+  std::string title =
+      fmt::format("{}: {} on {}", to_string(plan.algorithm),
+                  count_of(static_cast<std::int64_t>(plan.stages.size()), "stage"), count_of(plan.workers(), "worker"));
   if (plan.microbatches_per_update > 0) {
-    title += fmt::format(", {} an update", count(static_cast<std::size_t>(plan.microbatches_per_update), "microbatch"));
+    title += fmt::format(", {} an update", count_of(plan.microbatches_per_update, "microbatch"));
   }
   if (!plan.graph_hash.empty()) title += fmt::format(", for model {}", plan.graph_hash);
-  return title + "\n\n" + stage_tables(plan) + "\n" + expectation(plan.prediction);
+  return title;
+}
+
+std::string plan_table(const Plan& plan) {
+  return plan_title(plan) + "\n\n" + stage_tables(plan) + "\n" + expectation(plan.prediction);
 }
 
 }  // namespace pipedream

@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "partitioner/cost_model.h"
 #include "partitioner/memory_model.h"
+#include "partitioner/planned_model.h"
 #include "partitioner/search.h"
-#include "pipedream/error.h"
 #include "pipedream/partition.h"
 #include "schedule/share.h"
 
@@ -14,81 +13,50 @@ namespace pipedream {
 namespace {
 
 using detail::CutBytes;
+using detail::PlannedModel;
 
-std::vector<LayerEdges> layer_edges(const Profile& profile, const std::vector<detail::TensorEnds>& ends) {
-  std::vector<LayerEdges> edges;
-  for (const LayerProfile& layer : profile.layers) edges.push_back({layer.name, {}});
-  for (std::size_t t = 0; t < ends.size(); ++t) {
-    for (const int consumer : ends[t].consumers) {
-      edges[static_cast<std::size_t>(consumer)].producers.push_back(profile.tensors[t].producer);
-    }
-  }
-  return edges;
-}
-
-// By layer of the profile.
-std::vector<int> stages_of_layers(const Plan& plan, const Profile& profile) {
-  std::unordered_map<std::string, int> stage_of;
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    for (const std::string& layer : plan.stages[s].layers) stage_of[layer] = static_cast<int>(s);
-  }
-  std::vector<int> result;
-  for (const LayerProfile& layer : profile.layers) result.push_back(stage_of.at(layer.name));
-  return result;
-}
-
-void check_matches(const Plan& plan, const Profile& profile, const Topology& topology,
-                   const std::vector<detail::TensorEnds>& ends) {
-  if (!plan.graph_hash.empty() && !profile.graph_hash.empty() && plan.graph_hash != profile.graph_hash) {
-    throw ConfigError(fmt::format("graph_hash: the plan was made for model {}, the profile is of model {}",
-                                  plan.graph_hash, profile.graph_hash));
-  }
-  validate_against_layers(plan, layer_edges(profile, ends));
-  if (plan.workers() > topology.workers()) {
-    throw ConfigError(fmt::format("the plan uses {} workers, the topology has {}", plan.workers(), topology.workers()));
+// Bytes of each stage's sends.
+void predict_sends(Plan& plan, const std::vector<LinkCosts>& links) {
+  for (const LinkCosts& link : links) {
+    plan.stages[static_cast<std::size_t>(link.from)].prediction.send_forward_bytes += link.forward_bytes;
+    plan.stages[static_cast<std::size_t>(link.to)].prediction.send_backward_bytes += link.backward_bytes;
   }
 }
 
-// Sends of each stage, one for each later stage that uses a tensor, and the bytes that cross the cut after it.
-void predict_traffic(Plan& plan, const Profile& profile, const std::vector<detail::TensorEnds>& ends,
-                     const std::vector<int>& stage_of, std::vector<CutBytes>& cuts) {
-  cuts.assign(plan.stages.size(), {});
-  for (std::size_t t = 0; t < ends.size(); ++t) {
-    const std::int64_t bytes = profile.tensors[t].bytes;
-    const std::int64_t gradient = profile.tensors[t].requires_gradient ? bytes : 0;
-    const auto from = static_cast<std::size_t>(stage_of[static_cast<std::size_t>(ends[t].producer)]);
-    std::vector<std::size_t> users;
-    for (const int consumer : ends[t].consumers) {
-      users.push_back(static_cast<std::size_t>(stage_of[static_cast<std::size_t>(consumer)]));
-    }
-    std::sort(users.begin(), users.end());
-    users.erase(std::unique(users.begin(), users.end()), users.end());
-    for (const std::size_t user : users) {
-      if (user == from) continue;
-      plan.stages[from].prediction.send_forward_bytes += bytes;
-      plan.stages[user].prediction.send_backward_bytes += gradient;
-    }
-    for (std::size_t cut = from; !users.empty() && cut < users.back(); ++cut) {
-      cuts[cut].forward += bytes;
-      cuts[cut].backward += gradient;
+// Bytes that cross the cut after each stage.
+std::vector<CutBytes> cuts_between_stages(std::size_t stages, const Profile& profile, const PlannedModel& model) {
+  const auto stage_of = [&](int layer) {
+    return static_cast<std::size_t>(model.stage_of_layer[static_cast<std::size_t>(layer)]);
+  };
+  std::vector<CutBytes> cuts(stages);
+  for (std::size_t t = 0; t < model.ends.size(); ++t) {
+    std::size_t last = 0;
+    for (const int consumer : model.ends[t].consumers) last = std::max(last, stage_of(consumer));
+    for (std::size_t cut = stage_of(model.ends[t].producer); cut < last; ++cut) {
+      cuts[cut].forward += profile.tensors[t].bytes;
+      cuts[cut].backward += profile.tensors[t].requires_gradient ? profile.tensors[t].bytes : 0;
     }
   }
+  return cuts;
 }
 
-void predict_stages(Plan& plan, const Profile& profile, const std::vector<detail::TensorEnds>& ends,
-                    const std::vector<int>& stage_of, const detail::LevelLinks& links, double optimizer_state_factor) {
+void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& model, const detail::LevelLinks& links,
+                    double optimizer_state_factor) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     StagePlan& stage = plan.stages[s];
-    const auto footprint = detail::stage_footprint(profile, ends, stage_of, static_cast<int>(s));
+    const auto footprint = detail::stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s));
     stage.prediction.parameter_bytes = footprint.parameter_bytes;
     stage.prediction.memory_bytes = detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)),
-                                                         stage.reduce_delay, optimizer_state_factor);
+                                                         stage.reduce_delay, optimizer_state_factor, stage.recompute);
     stage.prediction.allreduce_us = links.allreduce_us(footprint.parameter_bytes, stage.replicas());
   }
-  for (std::size_t l = 0; l < stage_of.size(); ++l) {
-    StagePrediction& prediction = plan.stages[static_cast<std::size_t>(stage_of[l])].prediction;
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    StagePrediction& prediction = plan.stages[static_cast<std::size_t>(model.stage_of_layer[l])].prediction;
     prediction.forward_us += profile.layers[l].forward_us;
     prediction.backward_us += profile.layers[l].backward_us;
+  }
+  for (StagePlan& stage : plan.stages) {
+    if (stage.recompute) stage.prediction.backward_us += stage.prediction.forward_us;
   }
 }
 
@@ -191,21 +159,19 @@ void predict_alternatives(Plan& plan, const Profile& profile, const Topology& to
 }  // namespace
 
 void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor) {
-  validate(profile);
-  validate(plan);
   const detail::LevelLinks links(topology);
-  const auto ends = detail::tensor_ends(profile);
-  check_matches(plan, profile, topology, ends);
-  const std::vector<int> stage_of = stages_of_layers(plan, profile);
+  const PlannedModel model = detail::planned_model(plan, profile, topology);
   plan.prediction = {};
   for (StagePlan& stage : plan.stages) stage.prediction = {};
-  std::vector<CutBytes> cuts;
-  predict_traffic(plan, profile, ends, stage_of, cuts);
-  predict_stages(plan, profile, ends, stage_of, links, optimizer_state_factor);
+  predict_sends(plan, detail::link_traffic(profile, model));
+  predict_stages(plan, profile, model, links, optimizer_state_factor);
+  const std::vector<CutBytes> cuts = cuts_between_stages(plan.stages.size(), profile, model);
   switch (plan.algorithm) {
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
     case Algorithm::two_bw:
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
       predict_pipeline(plan, links, cuts);
       break;
     case Algorithm::gpipe:

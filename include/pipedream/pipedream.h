@@ -3,6 +3,7 @@
 
 #include "pipedream/communicator.h"
 #include "pipedream/data.h"
+#include "pipedream/delay_correction.h"
 #include "pipedream/error.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/mpi_communicator.h"
@@ -16,4 +17,5 @@
 #include "pipedream/timeline.h"
 #include "pipedream/topology.h"
 #include "pipedream/trainer.h"
+#include "pipedream/verify.h"
 #include "pipedream/weights.h"

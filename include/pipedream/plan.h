@@ -1,8 +1,8 @@
 // How a model is cut into stages and which workers run them.
 //
 // The file is JSON with "format": "pipedream-plan"; a person can write one by hand: graph_hash, warmup (the default
-// depth), reduce_delay (0), microbatches_per_update and the predictions may be left out. Reading is strict: ConfigError
-// with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON; an unknown field is refused.
+// depth), reduce_delay (0), recompute (no), microbatches_per_update and the predictions may be left out. Reading is
+// strict: ConfigError with FILE: FIELD, or FILE:LINE:COLUMN where the text is no JSON; an unknown field is refused.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,7 @@ struct StagePlan {
   std::vector<int> workers;         // one per replica; replica q handles microbatches k with k mod r = q
   int warmup = 0;                   // w(s): forwards before the first (forward, backward) pair
   int reduce_delay = 0;             // d: 0 or 1, see docs/algorithms.md
+  bool recompute = false;           // keep a microbatch's inputs only, and repeat its forward before its backward
   StagePrediction prediction;
 
   int replicas() const { return static_cast<int>(workers.size()); }
@@ -69,8 +70,9 @@ std::vector<int> default_warmup(std::span<const int> replicas);
 // microbatches_per_update a multiple of W; warmup >= 0, 0 in the last stage and where the algorithm has no depth, and
 // such that no stage waits for ever: for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where
 // replicas of s reduce without delay; reduce_delay in {0, 1}, 0 where a stage has one replica or the algorithm is
-// synchronous; data_parallel has one stage, model_parallel no replicas; microbatches_per_update left 0 where the
-// algorithm fixes it. Throws ConfigError naming stage and field.
+// synchronous; recompute only where backwards see the weights of their forwards; data_parallel has one stage,
+// model_parallel no replicas; microbatches_per_update left 0 where the algorithm fixes it, in whole rounds of every
+// stage without a flush, and no less than 2BW's depths need. Throws ConfigError naming stage and field.
 void validate(const Plan& plan);
 
 // The plan against the model: every layer of the graph in exactly one stage, no unknown layer, no tensor that flows to
@@ -87,6 +89,11 @@ void write_plan(const Plan& plan, const std::filesystem::path& path);
 // The file's text, for instance to send or to compare it; `source` names it in messages.
 Plan parse_plan(std::string_view json, const std::string& source);
 std::string to_json(const Plan& plan);
+
+// The same stages on the same workers under another algorithm. Depths are kept where both have them, else set to the
+// default; what the algorithm leaves no choice of, and predictions, are cleared. Throws ConfigError where the stages
+// cannot run under it, or microbatches_per_update does not fit.
+Plan with_algorithm(const Plan& plan, Algorithm algorithm);
 
 // The plan that runs everything on `workers` replicas of one stage (1: a single worker).
 Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm);

@@ -49,6 +49,10 @@ struct StageLoad {
 };
 StageLoad stage_load(const Plan& plan, int stage);
 
+// Updates of the stage between the weights of a microbatch's forward and the update that its gradient is part of, in
+// the steady state; 0 under what flushes.
+double update_delay(const Plan& plan, int stage);
+
 // The compute actions of one worker, of all its stages, written out. The definition of the algorithm.
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker);
 

@@ -50,15 +50,15 @@ struct StageFigures {
   double forward_us = 0;  // median of the recorded forwards
   double backward_us = 0;
   double update_us = 0;
-  // Mean over backwards of (updates of the stage that the worker had done in the segment at that moment - version
-  // used). Backwards whose count is unknown, because the events that tell it were dropped, are left out.
+  // Mean over backwards of (updates of the stage that the worker had done in the segment at that moment - version that
+  // the forward saw). Backwards of which one of the two is unknown, because events were dropped, are left out.
   double staleness = 0;
 };
 
 struct TimelineFigures {
   double span_us = 0;               // first start to last end
   double microbatch_us = 0;         // steady-state time per microbatch: middle half of the last stage's backwards
-                                    // (of the forwards in a forward-only run)
+                                    // (of the forwards in a forward-only run), cut to whole updates or rounds
   std::vector<double> utilisation;  // by worker: compute (F, B, U) / span
   double bubble = 0;                // 1 - mean utilisation
   std::vector<StageFigures> stages;

@@ -19,11 +19,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pipedream/communicator.h"
 #include "pipedream/data.h"
+#include "pipedream/delay_correction.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/plan.h"
@@ -33,6 +35,8 @@ namespace pipedream {
 
 struct TrainerOptions {
   OptimizerSpec optimizer = {};
+  // Of asynchronous segments; not given: T1 and T2 under pipemare, else none.
+  std::optional<std::vector<DelayCorrectionSpec>> corrections = std::nullopt;
   std::uint64_t seed = 1;
   torch::Device device = torch::kCPU;
   int threads_per_worker = 1;                                      // LibTorch's threads for one operator
@@ -48,14 +52,44 @@ struct TrainProgress {
   double seconds_left = 0;
 };
 
+// A part of a run under one algorithm; the pipeline is drained at its end. PipeMare's T3, epochs that are synchronous
+// before the asynchronous ones, is a list of two of them.
+struct TrainSegment {
+  Algorithm algorithm = Algorithm::pipedream;
+  std::int64_t epochs = 0;                   // or
+  std::int64_t steps = 0;                    // microbatches; both 0 in the last segment only: the rest of the call
+  std::int64_t microbatches_per_update = 0;  // 0: the plan's where the algorithm leaves a choice
+};
+
+// What is recorded of how old the weights are that microbatches meet.
+enum class StalenessTelemetry {
+  off,
+  versions,   // which version a forward saw, and which was the newest at the backward
+  distances,  // and how far the two are apart, which reads all weights once more for each stale microbatch
+};
+
+struct StalenessRecord {
+  std::int64_t microbatch = 0;  // of the run
+  int stage = 0;
+  std::int64_t version = 0;  // that the forward saw; versions count the stage's updates since the run began
+  std::int64_t newest = 0;   // at the backward
+  // norm of (the forward's weights - the newest) / norm of the newest; NaN where it was not asked for, and where the
+  // algorithm does not keep the forward's weights.
+  double distance = 0;
+};
+
 struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t steps = 0;  // microbatches to train, instead of epochs, where positive
+  // In order; weights, optimizer state and the position in the data go on from one to the next. Without them all is one
+  // segment under the plan's algorithm.
+  std::vector<TrainSegment> segments = {};
   std::int64_t microbatch_size = 32;
   bool shuffle = true;
   // Called on the worker that computes the losses (replica 0 of the last stage), at most every `progress_every`.
   std::function<void(const TrainProgress&)> on_progress = nullptr;
   std::chrono::milliseconds progress_every = std::chrono::milliseconds(200);
+  StalenessTelemetry staleness = StalenessTelemetry::off;
   // Asked between microbatches on every worker; when one says yes, all of them end after the same microbatch, drained.
   std::function<bool()> stop_requested = nullptr;
 };
@@ -64,10 +98,11 @@ struct TrainResult {
   std::int64_t first_microbatch = 0;  // position in the run's data at the start
   std::int64_t microbatches = 0;
   std::int64_t samples = 0;
-  std::vector<float> losses;  // of every microbatch in order, on every worker
-  double mean_loss = 0;       // over the last epoch (or what there was of it), weighted
-  double seconds = 0;         // first action to last, on the slowest worker
-  bool stopped = false;       // by stop_requested
+  std::vector<float> losses;               // of every microbatch in order, on every worker
+  double mean_loss = 0;                    // over the last epoch (or what there was of it), weighted
+  double seconds = 0;                      // first action to last, on the slowest worker
+  bool stopped = false;                    // by stop_requested
+  std::vector<StalenessRecord> staleness;  // where asked for: by microbatch and stage, on every worker
 };
 
 struct EvaluationResult {
@@ -77,7 +112,7 @@ struct EvaluationResult {
   double metric(const std::string& name) const;  // throws ConfigError that lists the names
 };
 
-// Counters of this worker, for tests and telemetry.
+// Counters of this worker, all its stages together, for tests and telemetry.
 struct RuntimeCounters {
   int peak_versions = 0;             // weight versions held, the newest included
   std::int64_t version_buffers = 0;  // flat buffers ever allocated
@@ -107,14 +142,18 @@ class Trainer {
   // The same as values, on every worker.
   std::map<std::string, torch::Tensor> weights();
 
-  // Of the last train or evaluate call, gathered on every worker.
+  // Of the last train or evaluate call (its last segment), gathered on every worker.
   Timeline timeline();
   RuntimeCounters counters() const;
   const Plan& plan() const;
-  int stage() const;
-  // Gradients of the stage's inputs, recorded per microbatch when switched on: for tests that compare them.
+  const std::vector<int>& stages() const;  // of this worker, ascending
+  // Gradients of a stage's inputs, recorded per microbatch when switched on: for tests that compare them.
   void record_input_gradients(bool on);
-  const std::map<std::int64_t, Tensors>& input_gradients() const;
+  const std::map<std::int64_t, Tensors>& input_gradients(int stage) const;
+  // Gradients of a stage's parameters from each microbatch, by "layer.parameter", recorded when switched on; undefined
+  // where none came.
+  void record_gradients(bool on);
+  const std::map<std::int64_t, std::map<std::string, torch::Tensor>>& gradients(int stage) const;
 
  private:
   class Impl;

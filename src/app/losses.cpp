@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string>
 
@@ -19,6 +20,15 @@ void write_losses(const std::filesystem::path& path, const TrainResult& result, 
     const std::int64_t samples = std::min(microbatch_size, rows - k % per_epoch * microbatch_size);
     fmt::format_to(std::back_inserter(text), "{},{},{},{}\n", k, k / per_epoch, samples, loss);
     ++k;
+  }
+  write_file_atomically(path, text);
+}
+
+void write_staleness(const std::filesystem::path& path, const TrainResult& result) {
+  std::string text = "microbatch,stage,version,newest,delay,distance\n";
+  for (const StalenessRecord& r : result.staleness) {
+    fmt::format_to(std::back_inserter(text), "{},{},{},{},{},{}\n", r.microbatch, r.stage, r.version, r.newest,
+                   r.newest - r.version, std::isnan(r.distance) ? "" : fmt::format("{:.9g}", r.distance));
   }
   write_file_atomically(path, text);
 }

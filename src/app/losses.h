@@ -1,4 +1,4 @@
-// The loss of every microbatch as a CSV file.
+// What is known of every microbatch, as CSV files.
 #pragma once
 
 #include <filesystem>
@@ -12,5 +12,9 @@ namespace pipedream::detail {
 // them apart. Throws ConfigError when the file cannot be written.
 void write_losses(const std::filesystem::path& path, const TrainResult& result, std::int64_t rows,
                   std::int64_t microbatch_size);
+
+// Columns microbatch, stage, version, newest, delay (newest - version) and distance, empty where it is not known; one
+// line for each microbatch and stage. Throws as above.
+void write_staleness(const std::filesystem::path& path, const TrainResult& result);
 
 }  // namespace pipedream::detail

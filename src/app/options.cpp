@@ -10,7 +10,9 @@
 #include <sstream>
 #include <vector>
 
+#include "app/algorithm_options.h"
 #include "app/devices.h"
+#include "app/optimizer_options.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
 
@@ -26,9 +28,12 @@ struct RawOptions {
   std::string device = "cpu";
   std::string transport = "auto";
   std::string algorithm;
-  std::string optimizer;
-  std::optional<double> learning_rate;
-  std::optional<double> momentum;
+  std::string corrections;
+  std::int64_t annealing_microbatches = 0;
+  std::optional<double> decay;
+  std::string segments;
+  std::string recompute;
+  OptimizerOptions optimizer;
 };
 
 const std::vector<std::string>& log_levels() {
@@ -83,16 +88,35 @@ void add_profile(CLI::App& command, Options& options) {
 
 void add_planning(CLI::App& command, RawOptions& raw) {
   Options& options = raw.options;
-  command.add_option("--plan", options.plan, "Train under this plan; without it, profile and plan first");
+  command.add_option("--plan", options.plan, "Run this plan; without it, profile and plan first");
   command.add_option("--profile", options.profile, "Plan from this profile instead of measuring");
   command.add_option("--algorithm", raw.algorithm, fmt::format("One of {}; pipedream unless told", algorithm_names()));
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
   command
-      .add_option(
-          "--microbatches-per-update", options.microbatches_per_update,
-          "Microbatches in one update: of data-parallel one for each worker unless told, of gpipe and 1f1b-flush four")
+      .add_option("--microbatches-per-update", options.microbatches_per_update,
+                  "Microbatches in one update: unless told, of data-parallel one for each worker, of gpipe and "
+                  "1f1b-flush four, "
+                  "of pipedream-2bw the least that the depths allow, of pipemare one for each replica of the stage")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+}
+
+void add_algorithm(CLI::App& command, RawOptions& raw) {
+  command.add_option("--corrections", raw.corrections,
+                     "Delay corrections: none, or some of t1, t2, spectrain with commas between them; under pipemare "
+                     "t1,t2 unless told");
+  command
+      .add_option("--t1-microbatches", raw.annealing_microbatches,
+                  "Microbatches over which t1 raises the learning rate; a quarter of the run unless told")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+  command.add_option("--recompute", raw.recompute,
+                     "Stages that keep only a microbatch's inputs and repeat its forward: all, none, or numbers with "
+                     "commas between them; what the plan says unless told");
+  command.add_option("--t2-decay", raw.decay, "The constant D of t2, between 0 and 1; e^-2 unless told");
+}
+
+void add_shuffle(CLI::App& command, Options& options) {
+  command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
 }
 
 void add_training(CLI::App& command, RawOptions& raw) {
@@ -103,45 +127,35 @@ void add_training(CLI::App& command, RawOptions& raw) {
   command.add_option("--steps", options.steps, "Microbatches to train, instead of --epochs")
       ->check(CLI::Range(std::int64_t{1}, kMaxCount))
       ->excludes(epochs);
-  command.add_option("--optimizer", raw.optimizer, "sgd, adam or adamw");
-  command.add_option("--learning-rate", raw.learning_rate, "Of all parameter groups without one of their own");
-  command.add_option("--momentum", raw.momentum, "Of sgd");
-  command.add_flag("--shuffle,!--no-shuffle", options.shuffle, "Shuffle the training data in each epoch; the default");
+  command.add_option("--segments", raw.segments,
+                     "Parts of the run under one algorithm each, ALGORITHM:EPOCHS with commas between them; the last "
+                     "may leave its epochs out. 1f1b-flush:2,pipemare is PipeMare's T3");
+  raw.optimizer.add_to(command);
+  add_shuffle(command, options);
+}
+
+void add_verification(CLI::App& command, RawOptions& raw) {
+  command.add_option("--steps", raw.options.steps, "Microbatches to compare; 16 unless told")
+      ->check(CLI::Range(std::int64_t{1}, kMaxCount));
+  command
+      .add_option("--tolerance", raw.options.tolerance,
+                  "Greatest relative difference that passes; unless told 0 (every bit) on the CPU with one thread a "
+                  "worker, else 1e-5")
+      ->check(CLI::NonNegativeNumber.description(""));
+  raw.optimizer.add_to(command);
+  add_shuffle(command, raw.options);
 }
 
 void add_files(CLI::App& command, Options& options) {
   command.add_option("--trace", options.trace, "Write what each worker did when, for Perfetto (JSON)");
   command.add_option("--losses", options.losses, "Write the loss of every microbatch (CSV)");
+  auto* staleness = command.add_option("--staleness", options.staleness,
+                                       "Write how old the weights of every microbatch were in each stage (CSV)");
+  command.add_flag("--distances", options.distances, "With the distance between old and new weights in --staleness")
+      ->needs(staleness);
   command.add_option("--initial-weights", options.initial_weights, "Start from this safetensors file");
   command.add_option("--save-initial", options.save_initial, "Write the weights before training (safetensors)");
   command.add_option("--save-weights", options.save_weights, "Write the weights after training (safetensors)");
-}
-
-double checked_setting(const char* option, double value) {
-  if (!std::isfinite(value) || value < 0) {
-    throw ConfigError(fmt::format("{} {}: it must be a finite number from 0 on", option, value));
-  }
-  return value;
-}
-
-OptimizerSpec choose_optimizer(const RawOptions& raw, const OptimizerSpec& application) {
-  OptimizerSpec spec = application;
-  if (!raw.optimizer.empty()) {
-    const OptimizerKind kind = parse_optimizer(raw.optimizer);
-    if (kind != application.kind) {
-      // The application's settings are those of its own optimizer.
-      spec = kind == OptimizerKind::sgd ? sgd() : kind == OptimizerKind::adam ? adam() : adamw();
-      spec.groups = application.groups;
-    }
-  }
-  if (raw.learning_rate) spec.settings.learning_rate = checked_setting("--learning-rate", *raw.learning_rate);
-  if (raw.momentum) {
-    if (spec.kind != OptimizerKind::sgd) {
-      throw ConfigError(fmt::format("--momentum belongs to sgd, not to {}", to_string(spec.kind)));
-    }
-    spec.settings.momentum = checked_setting("--momentum", *raw.momentum);
-  }
-  return spec;
 }
 
 void finish(RawOptions& raw, const Application& application) {
@@ -151,7 +165,15 @@ void finish(RawOptions& raw, const Application& application) {
   // A range check lets "nan" pass.
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
-  options.optimizer = choose_optimizer(raw, application.optimizer);
+  options.optimizer = raw.optimizer.choose(application.optimizer);
+  if (!raw.recompute.empty()) options.recompute = parse_stages(raw.recompute);
+  if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
+  const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;
+  if (!raw.corrections.empty() || has_settings) {
+    const double decay = raw.decay.value_or(kDefaultT2Decay);
+    options.corrections =
+        parse_corrections(raw.corrections.empty() ? "t1,t2" : raw.corrections, raw.annealing_microbatches, decay);
+  }
 }
 
 // CLI11 would only say that a subcommand is required.
@@ -179,10 +201,15 @@ struct Parser {
     profile = app.add_subcommand("profile", "Measure each layer and the links between the workers");
     train = app.add_subcommand("train", "Train, then evaluate on the test data");
     evaluate = app.add_subcommand("evaluate", "Evaluate saved weights on the test data");
-    for (CLI::App* command : {profile, train, evaluate}) add_common(*command, raw);
+    verify = app.add_subcommand("verify", "Compare a few microbatches under a plan with one process, bit for bit");
+    for (CLI::App* command : {profile, train, evaluate, verify}) add_common(*command, raw);
     add_profile(*profile, raw.options);
-    add_planning(*train, raw);
+    for (CLI::App* command : {train, verify}) {
+      add_planning(*command, raw);
+      add_algorithm(*command, raw);
+    }
     add_training(*train, raw);
+    add_verification(*verify, raw);
     add_files(*train, raw.options);
     evaluate->add_option("--weights", raw.options.weights, "The safetensors file to evaluate")->required();
     evaluate->add_option("--plan", raw.options.plan, "Run this plan's stages; without it, all layers on every worker");
@@ -193,6 +220,7 @@ struct Parser {
   CLI::App* profile = nullptr;
   CLI::App* train = nullptr;
   CLI::App* evaluate = nullptr;
+  CLI::App* verify = nullptr;
 };
 
 }  // namespace
@@ -203,9 +231,10 @@ ParsedOptions parse_options(int argc, const char* const* argv, const Application
     refuse_unknown_command(parser.app, argc, argv);
     parser.app.parse(argc, argv);
     Options& options = parser.raw.options;
-    options.command = parser.profile->parsed() ? Command::profile
-                      : parser.train->parsed() ? Command::train
-                                               : Command::evaluate;
+    options.command = parser.profile->parsed()  ? Command::profile
+                      : parser.train->parsed()  ? Command::train
+                      : parser.verify->parsed() ? Command::verify
+                                                : Command::evaluate;
     finish(parser.raw, application);
     return {.options = options};
   } catch (const CLI::ParseError& error) {

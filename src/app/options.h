@@ -8,14 +8,17 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "app/algorithm_options.h"
 #include "pipedream/algorithm.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/run.h"
+#include "pipedream/trainer.h"
 
 namespace pipedream::detail {
 
-enum class Command { profile, train, evaluate };
+enum class Command { profile, train, evaluate, verify };
 
 // What carries a device's tensors between processes. automatic: NCCL where it can be used.
 enum class DeviceTransport { automatic, nccl, host };
@@ -46,12 +49,17 @@ struct Options {
   std::optional<Algorithm> algorithm;
   bool straight = false;
   std::int64_t microbatches_per_update = 0;  // 0: not given
+  std::optional<CorrectionChoice> corrections;
+  std::vector<TrainSegment> segments;
+  std::optional<StageChoice> recompute;
   std::int64_t epochs = 10;
   std::int64_t steps = 0;  // 0: not given
   bool shuffle = true;
   OptimizerSpec optimizer;
   std::filesystem::path trace;
   std::filesystem::path losses;
+  std::filesystem::path staleness;
+  bool distances = false;
   std::filesystem::path initial_weights;
   std::filesystem::path save_initial;
   std::filesystem::path save_weights;
@@ -59,6 +67,13 @@ struct Options {
   // evaluate
   std::filesystem::path weights;
 
+  // verify, with the options of train that it shares
+  std::optional<double> tolerance;
+
+  std::optional<std::vector<DelayCorrectionSpec>> correction_specs() const {
+    if (!corrections) return std::nullopt;
+    return pipedream::corrections(*corrections);
+  }
   std::chrono::milliseconds deadline() const {
     return std::chrono::milliseconds(static_cast<std::int64_t>(deadline_s * 1000));
   }

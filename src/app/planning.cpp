@@ -47,14 +47,36 @@ Topology obtain_topology(Session& session, const Profile& profile) {
   return topology;
 }
 
+// Bytes of state per byte of parameters, of the optimizer and the delay corrections.
+double state_factor_of(const Options& options, Algorithm algorithm) {
+  double factor = state_factor(options.optimizer);
+  for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm))
+    factor += spec.state_factor;
+  return factor;
+}
+
 Plan make_plan(const Session& session, const Profile& profile, const Topology& topology) {
   const Options& options = session.options;
+  const Algorithm algorithm = options.algorithm.value_or(Algorithm::pipedream);
   return partition(profile, topology,
-                   {.algorithm = options.algorithm.value_or(Algorithm::pipedream),
+                   {.algorithm = algorithm,
                     .straight = options.straight,
                     .use_all_workers = true,
                     .microbatches_per_update = options.microbatches_per_update,
-                    .optimizer_state_factor = state_factor(options.optimizer)});
+                    .optimizer_state_factor = state_factor_of(options, algorithm)});
+}
+
+void choose_recomputation(Plan& plan, const Options& options) {
+  if (!options.recompute) return;
+  for (StagePlan& stage : plan.stages) stage.recompute = options.recompute->all;
+  for (const int s : options.recompute->stages) {
+    if (s >= static_cast<int>(plan.stages.size())) {
+      throw ConfigError(
+          fmt::format("--recompute: there is no stage {}; the plan has stages 0 to {}", s, plan.stages.size() - 1));
+    }
+    plan.stages[static_cast<std::size_t>(s)].recompute = true;
+  }
+  validate(plan);
 }
 
 }  // namespace
@@ -78,10 +100,6 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
     throw ConfigError(fmt::format("--plan {}: it was made for another model: its graph_hash is {}, this model's {}",
                                   file, plan.graph_hash, graph.hash()));
   }
-  if (options.algorithm && *options.algorithm != plan.algorithm) {
-    throw ConfigError(fmt::format("--plan {}: it is for the algorithm {}, not for --algorithm {}", file,
-                                  to_string(plan.algorithm), to_string(*options.algorithm)));
-  }
   if (plan.workers() != session.comm.size()) {
     throw ConfigError(
         fmt::format("--plan {}: it needs {} worker(s), but there are {}: start it with --workers {} or under "
@@ -90,6 +108,8 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   }
   if (options.microbatches_per_update > 0) plan.microbatches_per_update = options.microbatches_per_update;
   try {
+    if (options.algorithm) plan = with_algorithm(plan, *options.algorithm);
+    choose_recomputation(plan, options);
     validate(plan);
     validate_against_layers(plan, graph.layer_edges());
   } catch (const ConfigError& error) {
@@ -108,8 +128,12 @@ Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data)
   const Profile profile = obtain_profile(session, graph, data);
   const Topology topology = obtain_topology(session, profile);
   return agreed(session.comm, [&] {
-    if (!plan) return make_plan(session, profile, topology);
-    predict(*plan, profile, topology, state_factor(options.optimizer));
+    if (!plan) {
+      plan = make_plan(session, profile, topology);
+      if (!options.recompute) return *plan;
+      choose_recomputation(*plan, options);
+    }
+    predict(*plan, profile, topology, state_factor_of(options, plan->algorithm));
     return *plan;
   });
 }

@@ -32,6 +32,23 @@ std::string describe_busy(const std::vector<int>& workers, const std::vector<dou
   return fmt::format("{}", fmt::join(busy, ", "));
 }
 
+std::string describe_difference(double relative) {
+  return relative == 0 ? "every bit" : fmt::format("within {:.2g}", relative);
+}
+
+std::string describe_deviation(const Deviation& first) {
+  switch (first.kind) {
+    case Deviation::Kind::loss:
+      return fmt::format("the loss of microbatch {}", first.microbatch);
+    case Deviation::Kind::gradient:
+      return fmt::format("the gradient of {} (layer {}) from microbatch {}", first.tensor, first.layer,
+                         first.microbatch);
+    case Deviation::Kind::weights:
+      return fmt::format("{} (layer {}) after {} microbatches", first.tensor, first.layer, first.microbatch);
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string describe_profile(const Profile& profile) {
@@ -96,6 +113,26 @@ std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
   return text_table(rows, 1) + fmt::format("time of a microbatch: predicted {}, measured {}; bubble {:.1f}%\n",
                                            known_us(plan.prediction.microbatch_us), known_us(figures.microbatch_us),
                                            100 * figures.bubble);
+}
+
+std::string describe_verification(const VerifyReport& report, const Plan& plan) {
+  std::vector<TableRow> rows{{"layer", "stage", "gradients agree", "weights agree"}};
+  for (const LayerVerdict& layer : report.layers) {
+    rows.push_back({layer.layer, fmt::format("{}", layer.stage), describe_difference(layer.gradient),
+                    describe_difference(layer.weights)});
+  }
+  std::string text = text_table(rows, 2);
+  text += fmt::format("losses of {} microbatches agree: {}\n", report.microbatches, describe_difference(report.loss));
+  if (report.passed()) {
+    return text + fmt::format("verified: {} on {} worker(s) computes what one process computes by its definition\n",
+                              to_string(plan.algorithm), plan.workers());
+  }
+  text += fmt::format("DIFFERS: {} is the first to be different, by {:.2g} of its size\n",
+                      describe_deviation(*report.first), report.first->relative);
+  return text + (report.model_repeats
+                     ? "One process repeats its own result bit for bit: the difference comes from the pipeline.\n"
+                     : "One process does not repeat its own result: a layer of the model does not compute the same "
+                       "twice.\n");
 }
 
 }  // namespace pipedream::detail

@@ -7,6 +7,7 @@
 #include "pipedream/profile.h"
 #include "pipedream/timeline.h"
 #include "pipedream/trainer.h"
+#include "pipedream/verify.h"
 
 namespace pipedream::detail {
 
@@ -22,5 +23,8 @@ std::string describe_evaluation(const EvaluationResult& result);
 
 // Predicted against measured times of each stage, staleness, utilisation and bubble.
 std::string describe_stages(const Plan& plan, const TimelineFigures& figures);
+
+// Layer by layer, and which value deviates first.
+std::string describe_verification(const VerifyReport& report, const Plan& plan);
 
 }  // namespace pipedream::detail

@@ -49,6 +49,8 @@ int run_command(Session& session) {
       return run_train(session);
     case Command::evaluate:
       return run_evaluate(session);
+    case Command::verify:
+      return run_verify(session);
   }
   return kExitUsage;
 }

@@ -50,6 +50,7 @@ struct Session {
 int run_profile(Session& session);
 int run_train(Session& session);
 int run_evaluate(Session& session);
+int run_verify(Session& session);
 
 // Collective: measures as the options say.
 Profile measure(Session& session, const LayerGraph& graph, const Dataset& data);

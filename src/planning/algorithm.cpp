@@ -10,9 +10,10 @@
 namespace pipedream {
 namespace {
 
-constexpr std::array kAlgorithms = {
-    Algorithm::model_parallel,   Algorithm::data_parallel, Algorithm::gpipe,         Algorithm::flush_1f1b,
-    Algorithm::interleaved_1f1b, Algorithm::pipedream,     Algorithm::vertical_sync, Algorithm::two_bw};
+constexpr std::array kAlgorithms = {Algorithm::model_parallel,    Algorithm::data_parallel,    Algorithm::gpipe,
+                                    Algorithm::flush_1f1b,        Algorithm::interleaved_1f1b, Algorithm::pipedream,
+                                    Algorithm::vertical_sync,     Algorithm::two_bw,           Algorithm::pipemare,
+                                    Algorithm::naive_asynchronous};
 
 [[noreturn]] void fail_unknown(Algorithm algorithm) {
   throw ConfigError(fmt::format("algorithm number {} does not exist", static_cast<int>(algorithm)));
@@ -40,6 +41,10 @@ std::string_view to_string(Algorithm algorithm) {
       return "pipedream-vertical-sync";
     case Algorithm::two_bw:
       return "pipedream-2bw";
+    case Algorithm::pipemare:
+      return "pipemare";
+    case Algorithm::naive_asynchronous:
+      return "naive-asynchronous";
   }
   fail_unknown(algorithm);
 }
@@ -60,6 +65,9 @@ AlgorithmTraits traits_of(Algorithm algorithm) {
       return {.flushes = false, .has_warmup = true, .delays_reduction = true};
     case Algorithm::two_bw:
       return {.flushes = false, .has_warmup = true, .chooses_update = true};
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
+      return {.flushes = false, .has_warmup = true, .chooses_update = true, .overwrites = true};
   }
   fail_unknown(algorithm);
 }

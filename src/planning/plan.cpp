@@ -38,6 +38,32 @@ std::vector<int> default_warmup(std::span<const int> replicas) {
   return warmup;
 }
 
+Plan with_algorithm(const Plan& plan, Algorithm algorithm) {
+  if (plan.algorithm == algorithm) return plan;
+  const AlgorithmTraits before = traits_of(plan.algorithm);
+  const AlgorithmTraits traits = traits_of(algorithm);
+  Plan other = plan;
+  other.algorithm = algorithm;
+  other.prediction = {};
+  if (!traits.chooses_update) other.microbatches_per_update = 0;
+  std::vector<int> replicas;
+  for (const StagePlan& stage : plan.stages) replicas.push_back(stage.replicas());
+  const std::vector<int> depths = default_warmup(replicas);
+  for (std::size_t s = 0; s < other.stages.size(); ++s) {
+    StagePlan& stage = other.stages[s];
+    stage.prediction = {};
+    if (!traits.has_warmup) {
+      stage.warmup = 0;
+    } else if (!before.has_warmup) {
+      stage.warmup = depths[s];
+    }
+    if (!traits.delays_reduction) stage.reduce_delay = 0;
+    if (traits.overwrites) stage.recompute = false;
+  }
+  validate(other);
+  return other;
+}
+
 Plan single_stage_plan(std::span<const std::string> layers, int workers, Algorithm algorithm) {
   if (workers < 1) throw ConfigError(fmt::format("a plan needs at least 1 worker, not {}", workers));
   Plan plan;

@@ -33,6 +33,7 @@ void describe(Fields& fields, StagePlan& stage) {
   fields.required("workers", stage.workers);
   if (!fields.optional("warmup", stage.warmup)) stage.warmup = -1;
   fields.optional("reduce_delay", stage.reduce_delay);
+  fields.optional("recompute", stage.recompute);
   fields.optional("prediction", stage.prediction);
 }
 

@@ -7,6 +7,7 @@
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
 #include "planning/plan_workers.h"
+#include "planning/warmup.h"
 
 namespace pipedream {
 namespace {
@@ -29,21 +30,12 @@ void check_layers(const Plan& plan) {
   }
 }
 
-// How many microbatches a stage lets out before it needs the gradient of the first of them. When replicas wait for
-// their round's reduction before the next forward, the worst moment is when only one gradient of the round is missing.
-std::int64_t let_out(const StagePlan& stage) {
-  const std::int64_t rounds_before = std::int64_t{stage.replicas()} * stage.warmup;
-  return rounds_before + (stage.reduce_delay == 0 ? 1 : stage.replicas());
-}
-
-// A replica of stage t does w(t) + 1 forwards before it sends the gradient of the first, so more than r_t w(t)
-// microbatches must get past every earlier stage.
 void check_depths_reach(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     for (std::size_t t = s + 1; t < plan.stages.size(); ++t) {
       const StagePlan& late = plan.stages[t];
-      const std::int64_t waited_for = std::int64_t{late.replicas()} * late.warmup + 1;
-      const std::int64_t out = let_out(plan.stages[s]);
+      const std::int64_t waited_for = detail::waited_for(late);
+      const std::int64_t out = detail::let_out(plan.stages[s]);
       if (waited_for > out) {
         fail(
             "stages[{}].warmup: {} is too little: before a gradient comes back stage {} lets only {} microbatches "
@@ -71,6 +63,12 @@ void check_depths(const Plan& plan) {
     if (stage.reduce_delay == 1 && !traits.delays_reduction) {
       fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
     }
+    if (stage.recompute && traits.overwrites) {
+      fail(
+          "stages[{}].recompute: must be false under {}, whose backwards see other weights than their forwards; the "
+          "algorithms that stash or flush can recompute",
+          s, to_string(plan.algorithm));
+    }
     if (stage.reduce_delay == 1 && stage.replicas() == 1) {
       fail("stages[{}].reduce_delay: must be 0 in a stage with one replica, which has nothing to reduce", s);
     }
@@ -78,14 +76,22 @@ void check_depths(const Plan& plan) {
   check_depths_reach(plan);
 }
 
+// Without a flush every replica has the same part in an update.
+void check_whole_rounds(const Plan& plan) {
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const int replicas = plan.stages[s].replicas();
+    if (plan.microbatches_per_update % replicas != 0) {
+      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}, which {} needs",
+           plan.microbatches_per_update, replicas, s, to_string(plan.algorithm));
+    }
+  }
+}
+
 // Each update waits for the one before the last, so what is in flight may not span more (PipeDream-2BW, section 3.1).
 void check_two_bw(const Plan& plan) {
   const std::int64_t update = plan.microbatches_per_update;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    if (update % stage.replicas() != 0) {
-      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}", update, stage.replicas(), s);
-    }
     const std::int64_t least = std::int64_t{stage.replicas()} * stage.warmup;
     if (update < least) {
       fail("microbatches_per_update: {} is less than {}, which stage {} (replicas {}, warmup {}) needs", update, least,
@@ -118,9 +124,11 @@ void check_algorithm(const Plan& plan) {
     }
     if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
   }
+  const AlgorithmTraits traits = traits_of(plan.algorithm);
+  if (!traits.flushes && traits.chooses_update && update > 0) check_whole_rounds(plan);
   if (plan.algorithm == Algorithm::interleaved_1f1b) check_interleaved(plan);
   if (plan.algorithm == Algorithm::two_bw && update > 0) check_two_bw(plan);
-  if ((plan.algorithm == Algorithm::pipedream || plan.algorithm == Algorithm::vertical_sync) && update != 0) {
+  if (!traits.flushes && !traits.chooses_update && update != 0) {
     fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
          name, update);
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pipedream/error.h"
+
 namespace pipedream::detail {
 namespace {
 
@@ -13,6 +15,19 @@ bool share_microbatches(int replicas_a, int replica_a, int replicas_b, int repli
     if (k % replicas_b == replica_b) return true;
   }
   return false;
+}
+
+// For segments under any algorithm that the plan's stages can run.
+int most_slots(const Plan& plan, const StageLink& link) {
+  int slots = channel_slots(plan, link.from, link.to);
+  for (const Algorithm algorithm : all_algorithms()) {
+    try {
+      slots = std::max(slots, channel_slots(with_algorithm(plan, algorithm), link.from, link.to));
+    } catch (const ConfigError&) {
+      continue;  // not under this one
+    }
+  }
+  return slots;
 }
 
 }  // namespace
@@ -32,7 +47,7 @@ Channels::Channels(const Plan& plan, std::vector<StageLink> links, std::span<con
       const auto& senders = plan.stages[static_cast<std::size_t>(from)].workers;
       const auto& receivers = plan.stages[static_cast<std::size_t>(to)].workers;
       const ChannelOptions options{gradients ? tensors[l].gradients : tensors[l].activations,
-                                   channel_slots(plan, links_[l].from, links_[l].to), device};
+                                   most_slots(plan, links_[l]), device};
       const int id = static_cast<int>(index);
       Ends& ends = ends_[index];
       ends.senders.resize(receivers.size());
@@ -43,6 +58,7 @@ Channels::Channels(const Plan& plan, std::vector<StageLink> links, std::span<con
                                   static_cast<int>(receivers.size()), static_cast<int>(b))) {
             continue;
           }
+          if (senders[a] == receivers[b]) continue;  // handed over without a message
           if (senders[a] == comm.rank()) ends.senders[b] = comm.open_send(receivers[b], id, options);
           if (receivers[b] == comm.rank()) ends.receivers[a] = comm.open_receive(senders[a], id, options);
         }

@@ -19,19 +19,26 @@
 
 namespace pipedream::detail {
 
-struct SegmentRun {
-  Segment segment;
-  std::int64_t first_microbatch = 0;  // of the run
-  DataFeed* feed = nullptr;           // this worker's microbatches, in order
-  StopVote* stop_vote = nullptr;      // may be null
+// What a segment does with one of the worker's stages.
+struct StageRun {
+  DataFeed* feed = nullptr;  // the stage's microbatches of this worker, in order
   PassCompute* compute = nullptr;
+};
+
+struct SegmentRun {
+  const Plan* plan = nullptr;  // with the segment's algorithm
+  Segment segment;
+  std::int64_t first_microbatch = 0;            // of the run
+  std::vector<StageRun> stages;                 // as the executor has them
+  StopVote* stop_vote = nullptr;                // may be null
   std::chrono::milliseconds first_deadline{0};  // until the first microbatch is done, then `deadline`
   std::chrono::milliseconds deadline{0};
 };
 
 class Executor {
  public:
-  Executor(const Plan& plan, Communicator& comm, Stage& stage, Channels& channels);
+  // stages: the worker's, ascending.
+  Executor(Communicator& comm, const std::vector<Stage*>& stages, Channels& channels);
 
   // links: which of the plan's links carry gradients. Returns how many microbatches the segment had in the end (less
   // where the stop vote cut it).
@@ -40,9 +47,17 @@ class Executor {
   TimelineRecorder& recorder() { return recorder_; }
 
  private:
-  // What a wait brought for the next compute action, and what a compute action made for the posts after it.
+  struct HostedStage {
+    int stage = 0;
+    std::vector<int> earlier;  // stages linked with it
+    std::vector<int> later;
+  };
+
+  // What a wait or another stage of this worker brought for a compute action to come, and what a compute action made
+  // for the posts after it.
   struct Parcel {
-    int peer = 0;
+    int from = 0;  // stages
+    int to = 0;
     std::int64_t microbatch = 0;
     Message message;
   };
@@ -69,16 +84,16 @@ class Executor {
   void execute(const Action& action, const SegmentRun& run);
   void compute_forward(const Action& action, const SegmentRun& run);
   void compute_backward(const Action& action, const SegmentRun& run);
-  std::vector<Message> received(std::int64_t microbatch, const std::vector<int>& peers);
-  bool carries_gradients(int from) const;
+  std::size_t place_of(int stage) const;  // among the hosted
+  bool is_hosted(int stage) const;
+  std::vector<Message> received(const Action& action, const std::vector<int>& peers);
+  void hand_over(Parcel parcel);
+  bool carries_gradients(int from, int to) const;
   std::string describe(const Action& action) const;
 
-  const Plan& plan_;
   Communicator& comm_;
-  Stage& stage_;
   Channels& channels_;
-  std::vector<int> earlier_;  // stages linked with this one
-  std::vector<int> later_;
+  std::vector<HostedStage> hosted_;
   std::vector<StageLink> links_;
   std::int64_t first_microbatch_ = 0;
   CurrentAction current_;

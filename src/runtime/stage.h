@@ -19,6 +19,15 @@ struct NamedParameter {
   torch::Tensor tensor;
 };
 
+// What a forward starts from.
+struct StageInputs {
+  Tensors data;                   // by wiring().data
+  std::vector<Tensors> incoming;  // by incoming link
+
+  // With tensors of their own, which layers that write their inputs do not reach.
+  StageInputs clone() const;
+};
+
 // What a microbatch leaves between its forward and its backward.
 struct Activations {
   std::vector<Tensors> roots;   // by outgoing link: what the returned gradients belong to

@@ -151,6 +151,17 @@ WeightedMean Stage::run_weighted(const WeightedLayer& layer, const WeightedStep&
   }
 }
 
+StageInputs StageInputs::clone() const {
+  const auto cloned = [](const Tensors& tensors) {
+    Tensors copies;
+    for (const torch::Tensor& tensor : tensors) copies.push_back(tensor.defined() ? tensor.clone() : tensor);
+    return copies;
+  };
+  StageInputs copy{cloned(data), {}};
+  for (const Tensors& tensors : incoming) copy.incoming.push_back(cloned(tensors));
+  return copy;
+}
+
 ForwardResult Stage::forward(std::int64_t microbatch, const Tensors& data, const std::vector<Tensors>& incoming) {
   ForwardResult result;
   result.activations.leaves.resize(wiring_.incoming.size());

@@ -1,4 +1,4 @@
-// Training and evaluation passes of a trainer.
+// What all passes of a trainer share, and evaluation.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,48 +6,50 @@
 #include <nlohmann/json.hpp>
 
 #include "pipedream/error.h"
-#include "runtime/progress_meter.h"
+#include "runtime/steady_clock.h"
 #include "runtime/trainer_impl.h"
 #include "transport/agreement.h"
 
 namespace pipedream {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
+void Trainer::Impl::check_microbatch_size(std::int64_t size) {
+  if (size < 1) throw ConfigError(fmt::format("microbatch size {} is not positive", size));
 }
-
-void check_options(const TrainOptions& options) {
-  if (options.microbatch_size < 1) {
-    throw ConfigError(fmt::format("microbatch size {} is not positive", options.microbatch_size));
-  }
-  if (options.epochs < 0 || options.steps < 0) {
-    throw ConfigError(fmt::format("epochs {} and steps {} must not be negative", options.epochs, options.steps));
-  }
-}
-
-}  // namespace
 
 void Trainer::Impl::require_data(const Dataset& data) const {
   const auto names = data.names();
   if (data.size() < 1) throw ConfigError("the data set is empty");
-  for (const std::string& name : data_names()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      throw ConfigError(fmt::format("the data set has no '{}', which stage {} uses", name, stage_));
+  for (const auto& worker : hosted_) {
+    for (const std::string& name : data_names(*worker)) {
+      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+      throw ConfigError(
+          fmt::format("the data set has no '{}', which stage {} uses", name, worker->stage().wiring().stage));
     }
   }
 }
 
-std::vector<std::string> Trainer::Impl::data_names() const {
+std::vector<std::string> Trainer::Impl::data_names(const detail::StageWorker& worker) {
   std::vector<std::string> names;
-  for (const auto& slot : worker_->stage().wiring().data) names.push_back(slot.name);
+  for (const auto& slot : worker.stage().wiring().data) names.push_back(slot.name);
   return names;
 }
 
-detail::SegmentRun Trainer::Impl::segment_run(Pass pass, std::int64_t microbatches) const {
+std::vector<std::unique_ptr<detail::DataFeed>> Trainer::Impl::open_feeds(const Dataset& data,
+                                                                         const MicrobatchSampler& sampler,
+                                                                         std::int64_t first,
+                                                                         std::int64_t microbatches) const {
+  std::vector<std::unique_ptr<detail::DataFeed>> feeds;
+  for (const auto& worker : hosted_) {
+    feeds.push_back(std::make_unique<detail::DataFeed>(data, sampler, data_names(*worker),
+                                                       feed_range(worker->stage().wiring().stage, first, microbatches),
+                                                       options_.device));
+  }
+  return feeds;
+}
+
+detail::SegmentRun Trainer::Impl::segment_run(const Plan& plan, Pass pass, std::int64_t microbatches) const {
   detail::SegmentRun run;
+  run.plan = &plan;
   run.segment = {pass, microbatches};
   run.first_microbatch = pass == Pass::forward_only ? 0 : next_microbatch_;
   run.deadline = options_.deadline;
@@ -56,97 +58,37 @@ detail::SegmentRun Trainer::Impl::segment_run(Pass pass, std::int64_t microbatch
   return run;
 }
 
-detail::FeedRange Trainer::Impl::feed_range(std::int64_t first, std::int64_t microbatches) const {
-  const auto& workers = plan_.stages[static_cast<std::size_t>(stage_)].workers;
+detail::FeedRange Trainer::Impl::feed_range(int stage, std::int64_t first, std::int64_t microbatches) const {
+  const auto& workers = plan_.stages[static_cast<std::size_t>(stage)].workers;
   const auto replica = std::find(workers.begin(), workers.end(), comm_.rank()) - workers.begin();
   return {first + replica, static_cast<std::int64_t>(workers.size()), first + microbatches};
 }
 
-TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& options) {
-  std::int64_t microbatches = 0;
-  detail::agree(comm_, [&]() -> detail::Facts {
-    check_options(options);
-    require_data(data);
-    const std::int64_t epoch = (data.size() + options.microbatch_size - 1) / options.microbatch_size;
-    microbatches = options.steps > 0 ? options.steps : options.epochs * epoch;
-    return {{"rows of the data set", std::to_string(data.size())},
-            {"microbatches to train", std::to_string(microbatches)},
-            {"microbatch size", std::to_string(options.microbatch_size)},
-            {"shuffle", options.shuffle ? "yes" : "no"},
-            {"whether the run can be stopped", options.stop_requested ? "yes" : "no"}};
-  });
-  const MicrobatchSampler sampler(data.size(), options.microbatch_size, options.shuffle, options_.seed);
-  probe(data, sampler);
-  prove({Pass::train, microbatches});
-  return run_training(data, sampler, options, microbatches);
-}
-
-TrainResult Trainer::Impl::run_training(const Dataset& data, const MicrobatchSampler& sampler,
-                                        const TrainOptions& options, std::int64_t microbatches) {
-  std::vector<detail::Scores> own;
-  detail::ProgressMeter meter(options, microbatches);
-  const bool reports = plan_.stages.back().workers.front() == comm_.rank() && options.on_progress;
-  worker_->start_segment(next_microbatch_, static_cast<double>(options.microbatch_size),
-                         [&](const detail::Scores& scores) {
-                           own.push_back(scores);
-                           if (reports) meter.add(scores);
-                         });
-  detail::DataFeed feed(data, sampler, data_names(), feed_range(next_microbatch_, microbatches), options_.device);
-  detail::SegmentRun run = segment_run(Pass::train, microbatches);
-  std::optional<detail::StopVote> vote;
-  if (options.stop_requested) vote.emplace(plan_, all_workers_.get(), microbatches, options.stop_requested);
-  run.stop_vote = vote ? &*vote : nullptr;
-  run.feed = &feed;
-  run.compute = worker_.get();
-  executor_->recorder().clear();
-  comm_.barrier();
-  clock_zero_ns_ = now_ns();
-  const std::int64_t done = executor_->run(run, links_);
-  const double seconds = static_cast<double>(now_ns() - clock_zero_ns_) * 1e-9;
-
-  TrainResult result;
-  result.first_microbatch = next_microbatch_;
-  result.microbatches = done;
-  result.stopped = done < microbatches;
-  next_microbatch_ += done;
-  for (const std::string& text : comm_.all_gather(nlohmann::json(seconds).dump())) {
-    result.seconds = std::max(result.seconds, nlohmann::json::parse(text).get<double>());
-  }
-  const std::int64_t epoch = sampler.microbatches_per_epoch();
-  double weighted = 0;
-  double weight = 0;
-  for (const detail::Scores& scores : gather_scores(own)) {
-    result.losses.push_back(static_cast<float>(scores.loss));
-    if (scores.microbatch < done - epoch) continue;
-    weighted += scores.loss * scores.weight;
-    weight += scores.weight;
-  }
-  for (std::int64_t k = result.first_microbatch; k < next_microbatch_; ++k) result.samples += sampler.size_of(k);
-  result.mean_loss = weight > 0 ? weighted / weight : 0;
-  return result;
-}
-
 EvaluationResult Trainer::Impl::evaluate(const Dataset& data, std::int64_t microbatch_size) {
   detail::agree(comm_, [&]() -> detail::Facts {
-    check_options({.microbatch_size = microbatch_size});
+    check_microbatch_size(microbatch_size);
     require_data(data);
     return {{"rows of the data set", std::to_string(data.size())},
             {"microbatch size", std::to_string(microbatch_size)}};
   });
   const MicrobatchSampler sampler(data.size(), microbatch_size, /*shuffle=*/false, options_.seed);
   const std::int64_t microbatches = sampler.microbatches_per_epoch();
-  prove({Pass::forward_only, microbatches});
+  prove(plan_, {Pass::forward_only, microbatches});
 
   std::vector<detail::Scores> own;
-  detail::EvaluationPass pass(worker_->stage(), worker_->versions(), exchange_->averaged_buffers(),
-                              [&](const detail::Scores& scores) { own.push_back(scores); });
-  detail::DataFeed feed(data, sampler, data_names(), feed_range(0, microbatches), options_.device);
-  detail::SegmentRun run = segment_run(Pass::forward_only, microbatches);
-  run.feed = &feed;
-  run.compute = &pass;
+  std::vector<std::unique_ptr<detail::EvaluationPass>> passes;
+  const auto feeds = open_feeds(data, sampler, 0, microbatches);
+  detail::SegmentRun run = segment_run(plan_, Pass::forward_only, microbatches);
+  for (std::size_t h = 0; h < hosted_.size(); ++h) {
+    detail::StageWorker& worker = *hosted_[h];
+    passes.push_back(
+        std::make_unique<detail::EvaluationPass>(worker.stage(), worker.versions(), exchange_->averaged_buffers(worker),
+                                                 [&](const detail::Scores& scores) { own.push_back(scores); }));
+    run.stages.push_back({feeds[h].get(), passes.back().get()});
+  }
   executor_->recorder().clear();
   comm_.barrier();
-  clock_zero_ns_ = now_ns();
+  clock_zero_ns_ = detail::steady_now_ns();
   executor_->run(run, links_);
 
   EvaluationResult result;

@@ -44,12 +44,12 @@ VersionStore::VersionStore(Tensors parameters) : parameters_(std::move(parameter
     buffers_[0].views()[i].copy_(parameters_[i]);
     masters_.push_back(torch::empty({0}, parameters_[i].options().requires_grad(false)));
   }
-  point_at(parameters_, 0);
-  point_at(masters_, 0);
+  point_at(parameters_, buffers_[0]);
+  point_at(masters_, buffers_[0]);
 }
 
-void VersionStore::point_at(const Tensors& tensors, std::size_t buffer) const {
-  const Tensors& views = buffers_[buffer].views();
+void VersionStore::point_at(const Tensors& tensors, const FlatTensors& buffer) {
+  const Tensors& views = buffer.views();
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].set_data(views[i]);
 }
 
@@ -72,8 +72,26 @@ std::size_t VersionStore::buffer_of(std::int64_t version) const {
 
 void VersionStore::bind(std::int64_t version) {
   if (version == bound_) return;
-  point_at(parameters_, buffer_of(version));
+  point_at(parameters_, buffers_[buffer_of(version)]);
   bound_ = version;
+}
+
+void VersionStore::bind_to(const FlatTensors& buffer) {
+  point_at(parameters_, buffer);
+  bound_ = kElsewhere;
+}
+
+double VersionStore::distance_to_newest(std::int64_t version) const {
+  if (version == newest_ || parameters_.empty()) return 0;
+  const torch::NoGradGuard no_gradient;
+  const Tensors& old = buffers_[buffer_of(version)].views();
+  torch::Tensor difference = torch::zeros({}, parameters_.front().options().dtype(torch::kDouble).requires_grad(false));
+  torch::Tensor size = difference.clone();
+  for (std::size_t i = 0; i < masters_.size(); ++i) {
+    difference += torch::linalg_vector_norm(old[i] - masters_[i]).to(torch::kDouble).square();
+    size += torch::linalg_vector_norm(masters_[i]).to(torch::kDouble).square();
+  }
+  return (difference / size).sqrt().item<double>();
 }
 
 void VersionStore::update(KeepOld keep, const std::function<void(const Tensors& old)>& step) {
@@ -81,7 +99,7 @@ void VersionStore::update(KeepOld keep, const std::function<void(const Tensors& 
   if (keep != KeepOld::no) {
     const std::size_t buffer = take_buffer();
     if (keep == KeepOld::copy) buffers_[buffer].bytes().copy_(buffers_[old_buffer].bytes());
-    point_at(masters_, buffer);
+    point_at(masters_, buffers_[buffer]);
     held_.push_back({newest_ + 1, buffer});
     ++copies_;
   } else {

@@ -46,6 +46,11 @@ class VersionStore {
 
   // Makes the modules see version v.
   void bind(std::int64_t version);
+  // Makes them see this buffer until the next bind().
+  void bind_to(const FlatTensors& buffer);
+  const torch::Tensor& newest_bytes() const { return buffers_[buffer_of(newest_)].bytes(); }
+  // norm of (version - newest) / norm of the newest, over all parameters. The host waits for it.
+  double distance_to_newest(std::int64_t version) const;
   // Makes version newest() + 1: lets `step` write the masters. old: the version before, by parameter.
   void update(KeepOld keep, const std::function<void(const Tensors& old)>& step);
   // Gives the buffer of a version that is no longer named back; the newest one stays.
@@ -63,9 +68,11 @@ class VersionStore {
     std::size_t buffer;
   };
 
+  static constexpr std::int64_t kElsewhere = -1;
+
   std::size_t take_buffer();
   std::size_t buffer_of(std::int64_t version) const;
-  void point_at(const Tensors& tensors, std::size_t buffer) const;
+  static void point_at(const Tensors& tensors, const FlatTensors& buffer);
 
   Tensors parameters_;
   Tensors masters_;
@@ -73,7 +80,7 @@ class VersionStore {
   std::vector<std::size_t> unused_;
   std::vector<Held> held_;  // the newest included
   std::int64_t newest_ = 0;
-  std::int64_t bound_ = 0;
+  std::int64_t bound_ = 0;  // kElsewhere: to a buffer that is none of these
   std::int64_t copies_ = 0;
   int peak_ = 1;
 };

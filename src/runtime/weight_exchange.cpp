@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "pipedream/error.h"
@@ -23,39 +24,53 @@ int count(const std::vector<std::string>& names) { return static_cast<int>(names
 
 }  // namespace
 
-WeightExchange::WeightExchange(const Plan& plan, Communicator& comm, StageWorker& worker, int first_channel)
-    : plan_(plan), comm_(comm), worker_(worker), stage_(plan.stages_of_worker(comm.rank()).front()) {
-  const auto texts = comm.all_gather(nlohmann::json(names_of(worker)).dump());
-  int all = 0;
-  for (const StagePlan& stage : plan.stages) {
-    const auto worker_index = static_cast<std::size_t>(stage.workers.front());
-    names_.push_back(nlohmann::json::parse(texts[worker_index]).get<std::vector<std::string>>());
-    all += count(names_.back());
-  }
-  const int rank = comm.rank();
-  const StagePlan& own = plan.stages[static_cast<std::size_t>(stage_)];
-  from_stages_.resize(plan.stages.size());
-  to_all_.resize(static_cast<std::size_t>(comm.size()));
+WeightExchange::WeightExchange(const Plan& plan, Communicator& comm, std::vector<StageWorker*> hosted,
+                               int first_channel)
+    : plan_(plan), comm_(comm), hosted_(std::move(hosted)) {
+  nlohmann::json own;
+  for (StageWorker* worker : hosted_) own[std::to_string(worker->stage().wiring().stage)] = names_of(*worker);
+  const auto texts = comm.all_gather(own.dump());
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const int sender = plan.stages[s].workers.front();
-    if (rank == 0 && sender != 0) from_stages_[s] = comm.open_receive(sender, first_channel, {count(names_[s]), 2});
+    const auto of_worker = nlohmann::json::parse(texts[static_cast<std::size_t>(plan.stages[s].workers.front())]);
+    names_.push_back(of_worker[std::to_string(s)].get<std::vector<std::string>>());
   }
-  if (rank != 0 && own.workers.front() == rank) {
-    to_first_ = comm.open_send(0, first_channel, {count(names_[static_cast<std::size_t>(stage_)]), 2});
-  }
-  if (rank != 0) from_first_ = comm.open_receive(0, first_channel + 1, {all, 2});
-  for (int w = 1; rank == 0 && w < comm.size(); ++w) {
-    to_all_[static_cast<std::size_t>(w)] = comm.open_send(w, first_channel + 1, {all, 2});
+  open_gathering(first_channel + 1);
+  open_spreading(first_channel);
+}
+
+// A channel for every stage.
+void WeightExchange::open_gathering(int first_channel) {
+  from_stages_.resize(plan_.stages.size());
+  to_first_.resize(hosted_.size());
+  for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
+    const int sender = plan_.stages[s].workers.front();
+    const int id = first_channel + static_cast<int>(s);
+    if (sender == 0) continue;
+    if (comm_.rank() == 0) from_stages_[s] = comm_.open_receive(sender, id, {count(names_[s]), 2});
+    for (std::size_t h = 0; h < hosted_.size(); ++h) {
+      if (comm_.rank() != sender || hosted_[h]->stage().wiring().stage != static_cast<int>(s)) continue;
+      to_first_[h] = comm_.open_send(0, id, {count(names_[s]), 2});
+    }
   }
 }
 
-Tensors WeightExchange::averaged_buffers() {
+void WeightExchange::open_spreading(int channel) {
+  int all = 0;
+  for (const auto& names : names_) all += count(names);
+  to_all_.resize(static_cast<std::size_t>(comm_.size()));
+  if (comm_.rank() != 0) from_first_ = comm_.open_receive(0, channel, {all, 2});
+  for (int w = 1; comm_.rank() == 0 && w < comm_.size(); ++w) {
+    to_all_[static_cast<std::size_t>(w)] = comm_.open_send(w, channel, {all, 2});
+  }
+}
+
+Tensors WeightExchange::averaged_buffers(StageWorker& worker) {
   const torch::NoGradGuard no_gradient;
-  const int replicas = plan_.stages[static_cast<std::size_t>(stage_)].replicas();
+  const int replicas = plan_.stages[static_cast<std::size_t>(worker.stage().wiring().stage)].replicas();
   Tensors averages;
-  for (const NamedParameter& buffer : worker_.stage().buffers()) {
+  for (const NamedParameter& buffer : worker.stage().buffers()) {
     torch::Tensor value = buffer.tensor.detach().clone();
-    if (ReduceGroup* group = worker_.group(); group != nullptr) {
+    if (ReduceGroup* group = worker.group(); group != nullptr) {
       // Integer buffers take part with replica 0 alone: its value is everyone's.
       const bool floating = value.is_floating_point();
       torch::Tensor flat = value.reshape({-1}).contiguous().clone();
@@ -70,30 +85,36 @@ Tensors WeightExchange::averaged_buffers() {
   return averages;
 }
 
-Tensors WeightExchange::own_tensors() {
-  worker_.versions().bind(worker_.versions().newest());
+Tensors WeightExchange::tensors_of(StageWorker& worker) {
+  worker.versions().bind(worker.versions().newest());
   Tensors tensors;
-  for (const auto* list : {&worker_.stage().parameters(), &worker_.stage().constants()}) {
+  for (const auto* list : {&worker.stage().parameters(), &worker.stage().constants()}) {
     for (const NamedParameter& tensor : *list) {
       tensors.push_back(tensor.tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
     }
   }
-  for (const torch::Tensor& buffer : averaged_buffers()) tensors.push_back(buffer.to(torch::kCPU));
+  for (const torch::Tensor& buffer : averaged_buffers(worker)) tensors.push_back(buffer.to(torch::kCPU));
   return tensors;
 }
 
 NamedTensors WeightExchange::gather(bool on_every_worker) {
-  Tensors own = own_tensors();
-  Tensors all;
-  if (to_first_) {
-    to_first_->post({own, 0});
-    to_first_->wait();
+  std::map<int, Tensors> own;
+  for (std::size_t h = 0; h < hosted_.size(); ++h) {
+    Tensors tensors = tensors_of(*hosted_[h]);
+    if (to_first_[h]) {
+      to_first_[h]->post({tensors, 0});
+      to_first_[h]->wait();
+    }
+    own.emplace(hosted_[h]->stage().wiring().stage, std::move(tensors));
   }
+  Tensors all;
   for (std::size_t s = 0; comm_.rank() == 0 && s < names_.size(); ++s) {
-    Tensors tensors = own;
+    Tensors tensors;
     if (from_stages_[s]) {
       from_stages_[s]->post();
       tensors = from_stages_[s]->wait().tensors;
+    } else {
+      tensors = own.at(static_cast<int>(s));
     }
     all.insert(all.end(), tensors.begin(), tensors.end());
   }
@@ -118,8 +139,8 @@ NamedTensors WeightExchange::gather(bool on_every_worker) {
   return weights;
 }
 
-void WeightExchange::take(const NamedTensors& weights, const std::string& source, bool strict) {
-  const torch::NoGradGuard no_gradient;
+void WeightExchange::take_stage(StageWorker& worker, const NamedTensors& weights, const std::string& source,
+                                bool strict) const {
   const auto assign = [&](const std::string& name, const torch::Tensor& target) {
     const auto found = weights.find(name);
     if (found == weights.end()) {
@@ -133,11 +154,16 @@ void WeightExchange::take(const NamedTensors& weights, const std::string& source
     }
     target.variable_data().copy_(found->second);
   };
-  const auto& parameters = worker_.stage().parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) assign(parameters[i].name, worker_.versions().masters()[i]);
-  for (const auto* list : {&worker_.stage().constants(), &worker_.stage().buffers()}) {
+  const auto& parameters = worker.stage().parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) assign(parameters[i].name, worker.versions().masters()[i]);
+  for (const auto* list : {&worker.stage().constants(), &worker.stage().buffers()}) {
     for (const NamedParameter& tensor : *list) assign(tensor.name, tensor.tensor);
   }
+}
+
+void WeightExchange::take(const NamedTensors& weights, const std::string& source, bool strict) {
+  const torch::NoGradGuard no_gradient;
+  for (StageWorker* worker : hosted_) take_stage(*worker, weights, source, strict);
   if (!strict) return;
   for (const auto& [name, tensor] : weights) {
     const bool known = std::any_of(names_.begin(), names_.end(), [&, &wanted = name](const auto& names) {

@@ -37,7 +37,7 @@ class ActionReplay {
   void check_local_forwards() const;
   void check_local_backwards() const;
   void check_own(const char* what, std::int64_t done) const;
-  void check_version(std::int64_t i) const;
+  void check_version(const VersionTable& table, std::int64_t i) const;
   void check_update(const char* what, std::int64_t done) const;
 
   void forward();

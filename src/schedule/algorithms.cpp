@@ -54,35 +54,38 @@ void flush(Writer& out, const Share& share, std::int64_t depth, std::int64_t per
 }
 
 // 1F1B and 1F1B-RR without a flush: `warmup` forwards, (forward, backward) pairs, drain. Update u follows the worker's
-// last backward that it covers, or the one `delay` backwards later.
-void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warmup, const detail::VersionTable& table,
+// last backward that it covers, or comes up to `delay` backwards later.
+void one_forward_one_backward(Writer& out, const Share& share, std::int64_t warmup, const detail::VersionTables& tables,
                               std::int64_t delay) {
   const std::int64_t count = share.count();
+  const std::int64_t per_update = tables.forward.per_update;
   std::int64_t updates = 0;
   // The last own backward that an update covers.
   const auto last_of = [&](std::int64_t u) {
-    return share.first_from(std::min((u + 1) * table.per_update, share.microbatches)) - 1;
+    return share.first_from(std::min((u + 1) * per_update, share.microbatches)) - 1;
   };
-  // A short last update must not begin its reduction before a longer one has ended.
-  const auto is_due = [&](std::int64_t backward) {
-    if (updates * table.per_update >= share.microbatches) return false;
+  // After the worker's i-th forward and its backward: the delay is over, or the next forward needs the update. A short
+  // last update must not begin its reduction before a longer one has ended.
+  const auto is_due = [&](std::int64_t i) {
+    if (updates * per_update >= share.microbatches) return false;
     std::int64_t due = last_of(updates) + delay;
-    if (table.per_update > share.replicas) due = std::min(due, last_of(updates + 1) - 1);
-    return backward >= std::max(due, last_of(updates));
+    if (per_update > share.replicas) due = std::min(due, last_of(updates + 1) - 1);
+    if (i + 1 < count && tables.forward.version(share.microbatch(i + 1)) > updates) due = last_of(updates);
+    return i - warmup >= std::max(due, last_of(updates));
   };
   for (std::int64_t i = 0; i < count + warmup; ++i) {
     if (i < count) {
-      out.forward(share.microbatch(i), table.version(share.microbatch(i)));
+      out.forward(share.microbatch(i), tables.forward.version(share.microbatch(i)));
     }
     const std::int64_t j = i - warmup;
     if (j >= 0 && j < count) {
-      out.backward(share.microbatch(j), table.version(share.microbatch(j)));
-      while (is_due(j)) out.update(updates++, table.per_update);
+      out.backward(share.microbatch(j), tables.backward.version(share.microbatch(j)));
+      while (is_due(i)) out.update(updates++, per_update);
     }
   }
   // Delayed updates, and the last round of replicas that have no microbatch in it.
-  while (updates * table.per_update < share.microbatches) {
-    out.update(updates++, table.per_update);
+  while (updates * per_update < share.microbatches) {
+    out.update(updates++, per_update);
   }
 }
 
@@ -121,6 +124,8 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage) {
     case Algorithm::data_parallel:
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
       break;
   }
   return detail::stage_plan(plan, stage).replicas();
@@ -150,14 +155,20 @@ StageLoad stage_load(const Plan& plan, int stage) {
     }
     case Algorithm::two_bw:
       return {.versions = 2, .in_flight = depth};
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
+      return {.versions = 1, .in_flight = depth};
   }
   return {};
 }
 
-detail::VersionTable detail::version_table(const Plan& plan, int stage) {
+detail::VersionTables detail::version_tables(const Plan& plan, int stage) {
   const std::int64_t per_update = microbatches_per_update(plan, stage);
   const StagePlan& first = plan.stages.front();
   const StagePlan& own = stage_plan(plan, stage);
+  const auto both = [&](std::int64_t step, std::int64_t lag) {
+    return VersionTables{{step, per_update, lag}, {step, per_update, lag}};
+  };
   switch (plan.algorithm) {
     case Algorithm::model_parallel:
     case Algorithm::data_parallel:
@@ -166,13 +177,21 @@ detail::VersionTable detail::version_table(const Plan& plan, int stage) {
     case Algorithm::interleaved_1f1b:
       break;
     case Algorithm::pipedream:
-      return {per_update, per_update, own.warmup + own.reduce_delay};
+      return both(per_update, own.warmup + own.reduce_delay);
     case Algorithm::vertical_sync:
-      return {first.replicas(), per_update, first.warmup + first.reduce_delay};
+      return both(first.replicas(), first.warmup + first.reduce_delay);
     case Algorithm::two_bw:
-      return {per_update, per_update, 1};
+      return both(per_update, 1);
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
+      return {{own.replicas(), per_update, own.warmup}, {per_update, per_update, 0}};
   }
-  return {per_update, per_update, 0};
+  return both(per_update, 0);
+}
+
+double update_delay(const Plan& plan, int stage) {
+  const detail::VersionTable table = detail::version_tables(plan, stage).forward;
+  return static_cast<double>(table.lag * table.step) / static_cast<double>(table.per_update);
 }
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
@@ -180,8 +199,8 @@ std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, in
   const detail::Place place = detail::places_of(plan, worker).front();
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
-  const detail::VersionTable table = detail::version_table(plan, place.stage);
-  const std::int64_t per_update = table.per_update;
+  const detail::VersionTables tables = detail::version_tables(plan, place.stage);
+  const std::int64_t per_update = tables.forward.per_update;
   Writer out(place.stage, segment.microbatches);
   out.reserve(3 * share.count() + 1);
   if (segment.pass == Pass::forward_only) {
@@ -207,10 +226,12 @@ std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, in
       break;  // interleaved_actions
     case Algorithm::pipedream:
     case Algorithm::vertical_sync:
-      one_forward_one_backward(out, share, stage.warmup, table, stage.reduce_delay);
+    case Algorithm::pipemare:
+    case Algorithm::naive_asynchronous:
+      one_forward_one_backward(out, share, stage.warmup, tables, stage.reduce_delay);
       break;
     case Algorithm::two_bw:
-      one_forward_one_backward(out, share, stage.warmup, table, two_bw_delay(stage, per_update));
+      one_forward_one_backward(out, share, stage.warmup, tables, two_bw_delay(stage, per_update));
       break;
   }
   return out.take();

@@ -66,7 +66,7 @@ void Recurrence::set_growth() {
       growth.updates = s < program.version_shift.size() ? repetitions * program.version_shift[s] : 0;
       growth.reductions = stage.replicas > 1 ? growth.updates : 0;
       // The rules look lag + 1 rounds ahead.
-      const std::int64_t looked_ahead = (stage.table.lag + 2) * std::max(stage.table.step, stage.replicas);
+      const std::int64_t looked_ahead = (stage.tables.forward.lag + 2) * std::max(stage.tables.forward.step, stage.replicas);
       const std::int64_t replayed_at_end = ceil_div(looked_ahead, step_microbatches_) + 1;
       last_step_ = std::min(last_step_, program.repeats / repetitions - replayed_at_end);
     }

@@ -102,8 +102,8 @@ void ActionReplay::check_own(const char* what, std::int64_t done) const {
 }
 
 // The right version, and it is there.
-void ActionReplay::check_version(std::int64_t i) const {
-  const std::int64_t expected = stage_.version(own_.share, i);
+void ActionReplay::check_version(const VersionTable& table, std::int64_t i) const {
+  const std::int64_t expected = stage_.version(table, own_.share, i);
   if (action_.version != expected) {
     fail("wrong version: the plan says version {}", expected);
   }
@@ -120,7 +120,7 @@ void ActionReplay::forward() {
   check_own("forward", own_.forwards);
   check_received(true, own_.forwards + 1);
   check_local_forwards();
-  check_version(own_.forwards);
+  check_version(stage_.tables.forward, own_.forwards);
   if (action_.frees_version) {
     fail("frees version {}, which {} still names", action_.version,
          stage_.has_backward ? "its backward" : "every forward");
@@ -148,7 +148,7 @@ void ActionReplay::backward() {
   }
   check_received(false, own_.backwards + 1);
   check_local_backwards();
-  check_version(own_.backwards);
+  check_version(stage_.tables.backward, own_.backwards);
   free_version();
   ++own_.backwards;
   --worker_.in_flight;
@@ -158,7 +158,7 @@ void ActionReplay::backward() {
 void ActionReplay::free_version() {
   const std::int64_t version = action_.version;
   const bool is_superseded = version < own_.newest();
-  const bool is_named = stage_.is_named_from(own_.share, own_.backwards + 1, version);
+  const bool is_named = stage_.is_named_from(own_.share, own_.forwards, own_.backwards + 1, version);
   if (action_.frees_version && !is_superseded) {
     fail("frees version {}, which is the newest", version);
   }
@@ -183,8 +183,9 @@ void ActionReplay::check_update(const char* what, std::int64_t done) const {
   if (done >= stage_.updates) {
     fail("all {} updates have been done", stage_.updates);
   }
-  const std::int64_t first = done * stage_.table.per_update;
-  const std::int64_t covers = std::min(stage_.table.per_update, state_.segment.microbatches - first);
+  const std::int64_t per_update = stage_.tables.forward.per_update;
+  const std::int64_t first = done * per_update;
+  const std::int64_t covers = std::min(per_update, state_.segment.microbatches - first);
   if (action_.version != done + 1 || action_.microbatch != first || action_.covers != covers) {
     fail("the worker's next {} makes version {} of {} microbatch(es) from {} on", what, done + 1, covers, first);
   }
@@ -201,7 +202,7 @@ void ActionReplay::update() {
     fail("its reduction has not been waited for");
   }
   const std::int64_t old = own_.newest();
-  const bool is_named = stage_.is_named_from(own_.share, own_.backwards, old);
+  const bool is_named = stage_.is_named_from(own_.share, own_.forwards, own_.backwards, old);
   if (!action_.copies_version && is_named) {
     fail("overwrites version {}, which a later action still names: it must copy ('+')", old);
   }

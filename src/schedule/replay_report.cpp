@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pipedream/error.h"
+#include "planning/text_table.h"
 #include "schedule/replay_state.h"
 
 namespace pipedream::detail {
@@ -31,10 +32,10 @@ std::vector<int> neighbourhood(const ReplayState& state, int worker) {
   return found;
 }
 
-std::vector<std::string> row(const ReplayState& state, int worker) {
+TableRow row(const ReplayState& state, int worker) {
   const WorkerProgram& program = state.program.workers[static_cast<std::size_t>(worker)];
   const std::int64_t here = state.workers[static_cast<std::size_t>(worker)].position();
-  std::vector<std::string> cells;
+  TableRow cells = {"  " + name_of(state, worker)};
   for (std::int64_t i = here - kColumnsBefore; i <= here + kColumnsAfter; ++i) {
     const bool exists = i >= 0 && i < program.size();
     const std::string text = exists ? to_string(program.at(i)) : i == program.size() ? "end" : "";
@@ -45,23 +46,10 @@ std::vector<std::string> row(const ReplayState& state, int worker) {
 
 // A line a worker: what it has just done, in brackets where it stands, and what would follow.
 std::string grid(const ReplayState& state, int worker) {
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::size_t> widths(static_cast<std::size_t>(kColumnsBefore + 1 + kColumnsAfter), 0);
-  const std::vector<int> shown = neighbourhood(state, worker);
-  for (const int w : shown) {
-    rows.push_back(row(state, w));
-    for (std::size_t c = 0; c < widths.size(); ++c) {
-      widths[c] = std::max(widths[c], rows.back()[c].size());
-    }
-  }
-  std::string text;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::string line = fmt::format("  {:<32}", name_of(state, shown[r]));
-    for (std::size_t c = 0; c < widths.size(); ++c) {
-      line += fmt::format(" {:<{}}", rows[r][c], widths[c]);
-    }
-    text += "\n" + line.substr(0, line.find_last_not_of(' ') + 1);
-  }
+  std::vector<TableRow> rows;
+  for (const int w : neighbourhood(state, worker)) rows.push_back(row(state, w));
+  std::string text = "\n" + text_table(rows, rows.front().size());
+  text.pop_back();
   return text;
 }
 

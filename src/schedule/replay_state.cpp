@@ -24,8 +24,8 @@ StageRule make_rule(const Plan& plan, int stage, const Segment& segment) {
   if (!rule.has_update) {
     return rule;
   }
-  rule.table = version_table(plan, stage);
-  rule.updates = ceil_div(segment.microbatches, rule.table.per_update);
+  rule.tables = version_tables(plan, stage);
+  rule.updates = ceil_div(segment.microbatches, rule.tables.forward.per_update);
   const StageLoad load = stage_load(plan, stage);
   rule.most_versions = load.versions;
   rule.most_in_flight = load.in_flight;
@@ -107,7 +107,10 @@ void add_hosted(ReplayState& state, const Place& place, const std::vector<std::v
   own.stage = place.stage;
   own.share = share_of(state.plan, state.segment, place);
   own.own = own.share.count();
-  own.kept.assign(static_cast<std::size_t>(2 * rule.most_versions + rule.table.lag + 2), -1);
+  // From the oldest version that is named to the newest.
+  const VersionTable& table = rule.tables.forward;
+  const std::int64_t span = (table.lag + 2) * ceil_div(table.step, table.per_update);
+  own.kept.assign(static_cast<std::size_t>(span + 2), -1);
   add_ports(state, own, by_stage);
   state.hosted.push_back(std::move(own));
 }
@@ -133,9 +136,13 @@ std::vector<std::vector<Place>> all_places(const Plan& plan) {
 
 }  // namespace
 
-bool StageRule::is_named_from(const Share& share, std::int64_t i, std::int64_t wanted) const {
-  const std::int64_t first = std::max(share.first_from(table.first_microbatch(wanted)), i);
-  return first < share.count() && version(share, first) == wanted;
+bool StageRule::is_named_from(const Share& share, std::int64_t forwards, std::int64_t backwards,
+                              std::int64_t wanted) const {
+  const auto is_named = [&](const VersionTable& table, std::int64_t i) {
+    const std::int64_t first = std::max(share.first_from(table.first_microbatch(wanted)), i);
+    return first < share.count() && version(table, share, first) == wanted;
+  };
+  return is_named(tables.forward, forwards) || is_named(tables.backward, backwards);
 }
 
 ReplayState::ReplayState(const Program& checked, const Plan& planned, std::span<const StageLink> links,

@@ -22,7 +22,7 @@ struct StageRule {
   std::int64_t replicas = 1;
   bool has_backward = false;
   bool has_update = false;
-  VersionTable table;
+  VersionTables tables;
   std::int64_t updates = 0;
   std::int64_t most_versions = 1;
   std::int64_t most_in_flight = 1;
@@ -32,11 +32,11 @@ struct StageRule {
   std::vector<std::int64_t> posted = std::vector<std::int64_t>(4, 0);
   std::int64_t reduced = 0;  // reductions that all replicas have posted
 
-  std::int64_t version(const Share& share, std::int64_t i) const {
+  std::int64_t version(const VersionTable& table, const Share& share, std::int64_t i) const {
     return has_update ? table.version(share.microbatch(i)) : 0;
   }
-  // Whether one of the worker's microbatches from the i-th on names a version.
-  bool is_named_from(const Share& share, std::int64_t i, std::int64_t version) const;
+  // Whether one of the worker's forwards or backwards from these on names a version.
+  bool is_named_from(const Share& share, std::int64_t forwards, std::int64_t backwards, std::int64_t version) const;
 };
 
 // One direction of a link between two workers.

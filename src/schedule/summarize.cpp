@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "schedule/share.h"
@@ -52,20 +53,25 @@ struct StageSamples {
 
 void add_worker(StageSamples& samples, int stage, const std::vector<TimelineEvent>& events, bool from_the_start) {
   UpdateCount updates(from_the_start);
+  std::map<std::int64_t, std::int64_t> in_flight;  // by microbatch, the version that its forward saw
   for (const TimelineEvent& event : events) {
     if (event.action.stage != stage) continue;
     const double duration = microseconds(event.end_ns - event.start_ns);
     updates.see(event.action);
     if (event.action.kind == ActionKind::forward) {
       samples.forward.push_back(duration);
+      in_flight[event.action.microbatch] = event.action.version;
     } else if (event.action.kind == ActionKind::update) {
       samples.update.push_back(duration);
     } else if (event.action.kind == ActionKind::backward) {
       samples.backward.push_back(duration);
+      const auto forward = in_flight.find(event.action.microbatch);
+      if (forward == in_flight.end()) continue;
       if (updates.count() >= 0) {
-        samples.staleness += static_cast<double>(updates.count() - event.action.version);
+        samples.staleness += static_cast<double>(updates.count() - forward->second);
         ++samples.backwards;
       }
+      in_flight.erase(forward);
     }
   }
 }
@@ -95,27 +101,16 @@ std::vector<std::int64_t> ends_of(const Timeline& timeline, const Plan& plan, in
       }
     }
   }
-  std::sort(ends.begin(), ends.end());
   return ends;
 }
 
-// The middle half leaves out warm-up and drain.
 double steady_microbatch_us(const Timeline& timeline, const Plan& plan) {
   const int last_stage = static_cast<int>(plan.stages.size()) - 1;
   std::vector<std::int64_t> ends = ends_of(timeline, plan, last_stage, ActionKind::backward);
   if (ends.empty()) {
     ends = ends_of(timeline, plan, last_stage, ActionKind::forward);
   }
-  if (ends.size() < 2) {
-    return 0;
-  }
-  std::size_t first = ends.size() / 4;
-  std::size_t last = ends.size() - 1 - first;
-  if (first == last) {
-    first = 0;
-    last = ends.size() - 1;
-  }
-  return microseconds(ends[last] - ends[first]) / static_cast<double>(last - first);
+  return detail::steady_period(std::move(ends), detail::steady_cycle(plan)) / 1000;
 }
 
 double compute_us(const std::vector<TimelineEvent>& events) {

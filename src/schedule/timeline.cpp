@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "pipedream/error.h"
 
@@ -40,6 +41,13 @@ void check_workers(const Timeline& timeline, const Plan& plan) {
     throw ConfigError(
         fmt::format("a timeline of {} workers for a plan of {}", timeline.workers.size(), plan.workers()));
   }
+}
+
+std::int64_t steady_cycle(const Plan& plan) {
+  std::int64_t cycle = microbatches_per_update(plan, 0);
+  if (traits_of(plan.algorithm).flushes) return cycle;
+  for (const StagePlan& stage : plan.stages) cycle = std::lcm(cycle, std::int64_t{stage.replicas()});
+  return cycle;
 }
 
 }  // namespace detail

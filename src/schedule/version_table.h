@@ -1,6 +1,6 @@
 // Which weights a microbatch meets in a stage: the version table of docs/algorithms.md as three numbers.
 //
-// Versions count from the start of the segment. Forward and backward of microbatch k use the same version.
+// Versions count from the start of the segment.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace pipedream::detail {
 
-// version(k) = max(0, floor(k / step) - lag) * step / per_update, rounded down: the updates, of `per_update` microbatches
-// each, that are complete when all steps, of `step` microbatches each, but the latest `lag` are.
+// version(k) = max(0, floor(k / step) - lag) * step / per_update, rounded down: the updates, of `per_update`
+// microbatches each, that are complete when all steps, of `step` microbatches each, but the latest `lag` are.
 struct VersionTable {
   std::int64_t step = 1;
   std::int64_t per_update = 1;
@@ -26,6 +26,12 @@ struct VersionTable {
   }
 };
 
-VersionTable version_table(const Plan& plan, int stage);
+// The same for both, except on one copy of the weights.
+struct VersionTables {
+  VersionTable forward;
+  VersionTable backward;
+};
+
+VersionTables version_tables(const Plan& plan, int stage);
 
 }  // namespace pipedream::detail

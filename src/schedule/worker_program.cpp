@@ -19,7 +19,7 @@ namespace {
 std::int64_t period_microbatches(const Plan& plan, std::span<const StageLink> links, int stage) {
   std::int64_t period =
       std::lcm(microbatches_per_update(plan, stage), std::int64_t{detail::stage_plan(plan, stage).replicas()});
-  period = std::lcm(period, detail::version_table(plan, stage).step);
+  period = std::lcm(period, detail::version_tables(plan, stage).forward.step);
   for (const StageLink& link : links) {
     if (link.from == stage || link.to == stage) {
       period = std::lcm(period, std::int64_t{detail::stage_plan(plan, link.from).replicas()});
@@ -35,7 +35,7 @@ std::int64_t horizon_microbatches(const Plan& plan, std::span<const StageLink> l
   std::int64_t horizon = 0;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    const detail::VersionTable table = detail::version_table(plan, static_cast<int>(s));
+    const detail::VersionTable table = detail::version_tables(plan, static_cast<int>(s)).forward;
     horizon = std::max({horizon, (2 * stage.warmup + stage.reduce_delay + std::int64_t{2}) * stage.replicas(),
                         (table.lag + 2) * table.step});
   }

@@ -174,3 +174,49 @@ TEST_CASE("help is no error") {
   CHECK_THAT(parsed.text, Contains("--microbatches-per-update"));
   CHECK_THAT(parse({"--version"}).text, Contains("tiny"));
 }
+
+TEST_CASE("schedules and clipping") {
+  const OptimizerSpec spec = accepted({"train", "--schedule", "step:100:0.5", "--rate-warmup", "7", "--clip-norm", "2",
+                                       "--clip-by", "stage"})
+                                 .optimizer;
+  CHECK(spec.schedule.shape == RateShape::step);
+  CHECK(spec.schedule.step_microbatches == 100);
+  CHECK(spec.schedule.step_factor == 0.5);
+  CHECK(spec.schedule.warmup_microbatches == 7);
+  CHECK(spec.clipping.max_norm == 2);
+  CHECK(spec.clipping.scope == ClipScope::stage);
+  CHECK(accepted({"train", "--schedule", "cosine"}).optimizer.schedule.shape == RateShape::cosine);
+  CHECK(accepted({"train", "--clip-norm", "1"}).optimizer.clipping.scope == ClipScope::global);
+  CHECK_THAT(refused({"train", "--schedule", "step:x:0.5"}), Contains("--schedule step:x:0.5: it must be"));
+  CHECK_THAT(refused({"train", "--schedule", "step:5:0.5x"}), Contains("step:MICROBATCHES:FACTOR"));
+  CHECK_THAT(refused({"train", "--clip-norm", "-1"}), Contains("--clip-norm -1"));
+  CHECK_THAT(refused({"train", "--clip-by", "stage"}), Contains("needs --clip-norm"));
+  CHECK_THAT(refused({"train", "--rate-warmup", "-3"}), Contains("--rate-warmup"));
+}
+
+TEST_CASE("segments, corrections and recomputation") {
+  const Options options = accepted({"train", "--segments", "1f1b-flush:2,pipemare", "--corrections", "t1,t2",
+                                    "--t1-microbatches", "50", "--recompute", "0,2"});
+  REQUIRE(options.segments.size() == 2);
+  CHECK(options.segments[0].algorithm == Algorithm::flush_1f1b);
+  CHECK(options.segments[0].epochs == 2);
+  CHECK(options.segments[1].algorithm == Algorithm::pipemare);
+  CHECK(options.segments[1].epochs == 0);
+  REQUIRE(options.corrections);
+  CHECK(options.corrections->t1);
+  CHECK(options.corrections->t2);
+  CHECK_FALSE(options.corrections->spectrain);
+  CHECK(options.corrections->annealing_microbatches == 50);
+  REQUIRE(options.recompute);
+  CHECK(options.recompute->stages == std::vector<int>{0, 2});
+  CHECK_FALSE(accepted({"train"}).corrections);
+  CHECK_FALSE(accepted({"train"}).recompute);
+  CHECK(accepted({"train", "--corrections", "none"}).correction_specs()->empty());
+  CHECK(accepted({"train", "--recompute", "all"}).recompute->all);
+  CHECK_THAT(refused({"train", "--corrections", "t3"}), Contains("unknown correction \"t3\""));
+  CHECK_THAT(refused({"train", "--corrections", "t1,t1"}), Contains("t1 is there twice"));
+  CHECK_THAT(refused({"train", "--t2-decay", "1.5"}), Contains("T2's decay is 1.5"));
+  CHECK_THAT(refused({"train", "--segments", "gpipe:0,pipedream"}), Contains("\"0\" is no whole number from 1 on"));
+  CHECK_THAT(refused({"train", "--segments", "gpipe:1,magic"}), Contains("unknown algorithm"));
+  CHECK_THAT(refused({"train", "--recompute", "1,x"}), Contains("--recompute 1,x"));
+}

@@ -1,5 +1,5 @@
 // The oracle against a plain training loop: one worker, the whole model in one autograd graph and torch::optim.
-#include "support/replay.h"
+#include "verify/replay.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 
 #include "support/compare.h"
@@ -34,8 +35,8 @@ TEST_CASE("weight stashing holds w + 1 versions and stops allocating", "[state]"
       for (StagePlan& stage : example.plan.stages) stage.reduce_delay = stage.replicas() > 1 ? delay : 0;
       example.segments = {30, 30, 60};
       for (const WorkerRun& run : run_workers(example)) {
-        INFO(describe(example) << ", stage " << run.stage);
-        const StagePlan& stage = example.plan.stages[static_cast<std::size_t>(run.stage)];
+        INFO(describe(example) << ", stage " << run.stages.front());
+        const StagePlan& stage = example.plan.stages[static_cast<std::size_t>(run.stages.front())];
         const RuntimeCounters& first = run.counters.front();
         CHECK(first.peak_versions == stage.warmup + 1);
         CHECK(first.peak_in_flight == stage.warmup + 1);
@@ -137,4 +138,47 @@ TEST_CASE("the caller's random generator is left as it was", "[state]") {
   const ExactnessCase example = case_of(conv_model(kRows), Algorithm::pipedream, {1, 1});
   run_workers(example);
   CHECK(difference(torch::rand({8}), undisturbed) == "");
+}
+
+TEST_CASE("telemetry tells which versions microbatches met and how far they were from the newest", "[state]") {
+  for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::two_bw, Algorithm::pipemare, Algorithm::gpipe}) {
+    ExactnessCase example = case_of(chain_model(kRows), algorithm, {1, 1, 1});
+    Replay oracle(example.model.graph, example.plan, {.optimizer = example.optimizer, .seed = example.seed});
+    std::vector<StalenessRecord> records;
+    run_test_workers(3, [&](Communicator& comm) {
+      Trainer trainer(example.model.graph, example.plan, comm,
+                      {.optimizer = example.optimizer, .corrections = std::vector<DelayCorrectionSpec>{}, .seed = example.seed});
+      TrainOptions options = steps_of(example, 12);
+      options.staleness = StalenessTelemetry::distances;
+      const TrainResult result = trainer.train(*example.model.data, options);
+      if (comm.rank() == 1) records = result.staleness;
+    });
+    oracle.train(*example.model.data, 12);
+    REQUIRE(records.size() == 36);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const StalenessRecord& record = records[i];
+      INFO(to_string(algorithm) << " microbatch " << record.microbatch << " stage " << record.stage);
+      CHECK(record.microbatch == static_cast<std::int64_t>(i / 3));
+      CHECK(record.stage == static_cast<int>(i % 3));
+      CHECK(record.version <= record.newest);
+      if (algorithm == Algorithm::gpipe || record.version == record.newest) {
+        CHECK(record.distance == 0);
+        continue;
+      }
+      if (algorithm == Algorithm::pipemare) {
+        CHECK(std::isnan(record.distance));
+        continue;
+      }
+      const auto flat = [&](std::int64_t version) {
+        Tensors parts;
+        for (const auto& tensor : oracle.versions(record.stage).at(static_cast<std::size_t>(version))) {
+          parts.push_back(tensor.flatten());
+        }
+        return torch::cat(parts).to(torch::kDouble);
+      };
+      const torch::Tensor newest = flat(record.newest);
+      CHECK(record.distance ==
+            Approx((flat(record.version) - newest).norm().item<double>() / newest.norm().item<double>()));
+    }
+  }
 }

@@ -89,3 +89,32 @@ TEST_CASE("a twin with the wrong version differs over MPI") {
   CHECK(difference(run, replay(example)) == "");
   CHECK(difference(run, replay(example, Mutation::newer_version, 0)) != "");
 }
+
+TEST_CASE("the other algorithms over MPI") {
+  const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
+  for (const Algorithm algorithm : all_algorithms()) {
+    const AlgorithmTraits traits = traits_of(algorithm);
+    if (!traits.has_warmup && algorithm != Algorithm::gpipe) continue;  // above and below
+    for (const std::vector<int>& replicas : replicas_for(comm->size())) {
+      ExactnessCase example{.model = conv_model(kRows), .plan = {}};
+      example.plan = even_plan(example.model.graph, algorithm, replicas);
+      // Where it is allowed, with everything that a stage may do besides.
+      for (StagePlan& stage : example.plan.stages) stage.recompute = !traits.overwrites;
+      if (algorithm == Algorithm::pipemare) example.corrections = {.t1 = true, .annealing_microbatches = 6, .t2 = true};
+      example.optimizer = sgd({.learning_rate = 0.05, .momentum = 0.9});
+      example.optimizer.clipping = {.max_norm = 0.5, .scope = traits.flushes ? ClipScope::global : ClipScope::stage};
+      example.segments = {11, 6};
+      check_over_mpi(*comm, example);
+    }
+  }
+}
+
+TEST_CASE("interleaved stages over MPI") {
+  const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
+  for (const TestModel& model : {skip_model(kRows), conv_model(kRows)}) {
+    ExactnessCase example{.model = model, .plan = interleaved_plan(model.graph, comm->size(), 2, 2 * comm->size())};
+    example.segments = {11, 6};
+    example.optimizer.clipping = {.max_norm = 0.5, .scope = ClipScope::global};
+    check_over_mpi(*comm, example);
+  }
+}

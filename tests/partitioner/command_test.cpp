@@ -1,8 +1,4 @@
-#include "partitioner/command.h"
-
-#include <catch2/catch.hpp>
-#include <sstream>
-
+#include "call.h"
 #include "pipedream/partition.h"
 #include "planning/atomic_file.h"
 #include "planning/support.h"
@@ -14,29 +10,6 @@ using Catch::Contains;
 using Catch::StartsWith;
 
 namespace {
-
-struct Outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-Outcome call(const std::vector<std::string>& arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = pipedream_command(arguments, out, err);
-  return {code, out.str(), err.str()};
-}
-
-// One line on stderr, nothing on stdout, exit code 2.
-std::string usage_error(const std::vector<std::string>& arguments) {
-  const Outcome outcome = call(arguments);
-  CHECK(outcome.code == 2);
-  CHECK(outcome.out.empty());
-  CHECK_THAT(outcome.err, StartsWith("pipedream: "));
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-  return outcome.err;
-}
 
 // A folder with profile.json (links measured between 2 workers, 1 MB/s) and alone.json (no links).
 struct Fixture {
@@ -162,9 +135,57 @@ TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
              Contains(plan + " does not fit " + alone) && Contains("the model has no layer \"layer4\""));
 }
 
+TEST_CASE_METHOD(Fixture, "plan --depths simulated says what each step bought") {
+  const Outcome least = call({"plan", profile, "--straight", "-o", plan});
+  CHECK(read_plan(plan).stages[0].warmup == 1);
+  CHECK_THAT(least.out, !Contains("depths by simulation"));
+  const Outcome made = call({"plan", profile, "--straight", "--depths", "simulated", "-o", plan});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  CHECK_THAT(made.out, Contains("least depths                  1,0              135 us  44.0 KiB\n"));
+  CHECK_THAT(made.out, Contains("slack for what is in transit  2,0              126 us  44.0 KiB\n"));
+  CHECK_THAT(made.out, Contains("bound by compute of stage 1"));
+  CHECK(read_plan(plan).stages[0].warmup == 2);
+  CHECK_THAT(usage_error({"plan", profile, "--depths", "great"}), Contains("--depths"));
+  CHECK_THAT(usage_error({"plan", profile, "--depths", "simulated", "--algorithm", "gpipe"}),
+             Contains("gpipe has no depths"));
+}
+
+TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it") {
+  REQUIRE(call({"plan", profile, "-o", plan, "--straight"}).code == 0);
+  const Outcome table = call({"simulate", plan, "--profile", profile});
+  INFO(table.err);
+  REQUIRE(table.code == 0);
+  CHECK_THAT(table.out, StartsWith("pipedream: 400 microbatches on 2 workers, simulated"));
+  // Two microbatches in flight pass through both stages and over the link (23 us) twice.
+  CHECK_THAT(table.out, Contains("microbatch  135 us, at best 126 us (compute of stage 1)\n"));
+  CHECK_THAT(table.out, Contains("limited by  activations that stage 1 waits for\n"));
+  const std::string trace = folder / "trace.json";
+  const Outcome json = call({"simulate", plan, "--profile", profile, "--json", "--microbatches", "10", "--trace", trace,
+                             "--bandwidth", "1kB/s"});
+  REQUIRE(json.code == 0);
+  CHECK_THAT(json.out, Contains("\"format\": \"pipedream-simulation\"") && Contains("\"microbatches\": 10,") &&
+                           Contains("\"bound_by\": \"outgoing link of worker 0\"") && Contains("\"peak_bytes\""));
+  CHECK_THAT(read_whole_file(trace), Contains("B1.9@v"));
+
+  Topology topology = uniform_topology(1, 1e9);
+  topology.levels.push_back({"server", 2, 1e3, 0, 0});
+  const std::string path = folder / "topology.json";
+  write_topology(topology, path);
+  CHECK_THAT(call({"simulate", plan, "--profile", profile, "--topology", path}).out,
+             Contains("(outgoing link of server 0)"));
+  CHECK_THAT(usage_error({"simulate", plan}), Contains("--profile"));
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", profile, "--microbatches", "0"}), Contains("--microbatches"));
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", profile, "--topology", path, "--latency", "1us"}),
+             Contains("--latency"));
+  write_profile(chain_profile(5), alone);
+  CHECK_THAT(usage_error({"simulate", plan, "--profile", alone, "--bandwidth", "1GB/s"}),
+             Contains(plan + " does not fit " + alone));
+}
+
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show)"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));

@@ -226,7 +226,7 @@ TEST_CASE("stages may cut the graph across its order, but the loss is last") {
 
 TEST_CASE("algorithm names come back") {
   for (const Algorithm algorithm : all_algorithms()) CHECK(parse_algorithm(to_string(algorithm)) == algorithm);
-  CHECK(all_algorithms().size() == 8);
+  CHECK(all_algorithms().size() == 10);
 }
 
 TEST_CASE("single_stage_plan runs everything on each worker") {

@@ -92,6 +92,14 @@ TEST_CASE("2BW updates after every m microbatches and is one update behind every
   CHECK(microbatches_per_update(plan, 1) == 6);
 }
 
+TEST_CASE("PipeMare's backward sees the newest weights") {
+  Plan plan = make_plan(Algorithm::pipemare, {1, 1}, {1, 0});
+  CHECK(computes(plan, 3, 0) == "F0.0@v0 F0.1@v0 B0.0@v0 U0.0@v1 F0.2@v1 B0.1@v1 U0.1@v2 B0.2@v2 U0.2@v3");
+  CHECK(computes(plan, 3, 1) == "F1.0@v0 B1.0@v0 U1.0@v1 F1.1@v1 B1.1@v1 U1.1@v2 F1.2@v2 B1.2@v2 U1.2@v3");
+  plan.microbatches_per_update = 2;
+  CHECK(computes(plan, 3, 0) == "F0.0@v0 F0.1@v0 B0.0@v0 F0.2@v0 B0.1@v0 U0.0x2@v1 B0.2@v1 U0.2@v2");
+}
+
 TEST_CASE("an update of the flushing pipelines has four microbatches a worker unless the plan says otherwise") {
   CHECK(microbatches_per_update(testing::interleaved_plan(3, 2), 5) == 12);
   for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
@@ -169,6 +177,11 @@ TEST_CASE("every worker names the versions of the table") {
           CHECK(action.version == common / r);
         } else if (plan.algorithm == Algorithm::two_bw) {
           CHECK(action.version == std::max<std::int64_t>(0, k / microbatches_per_update(plan, 0) - 1));
+        } else if (traits_of(plan.algorithm).overwrites) {
+          const std::int64_t u = plan.microbatches_per_update > 0 ? plan.microbatches_per_update : r;
+          const std::int64_t complete = r * std::max<std::int64_t>(0, k / r - stage.warmup);
+          CHECK(action.version == (action.kind == ActionKind::forward ? complete : k) / u);
+          CHECK(action.version == newest);
         } else {
           const std::int64_t m = plan.algorithm == Algorithm::model_parallel  ? 1
                                  : plan.microbatches_per_update > 0           ? plan.microbatches_per_update

@@ -3,13 +3,12 @@
 // (Narayanan et al., SC'21, section 2.2).
 #include <catch2/catch.hpp>
 
-#include "timed_replay.h"
+#include "costs.h"
 
 namespace pipedream {
 namespace {
 
 using testing::RandomCase;
-using testing::TimedReplay;
 
 RandomCase straight(Algorithm algorithm, int stages, std::int64_t per_update) {
   const std::vector<int> replicas(static_cast<std::size_t>(stages), 1);
@@ -27,11 +26,12 @@ TEST_CASE("pipelines that flush idle (S - 1) / (M + S - 1) of the time") {
   for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b}) {
     for (const int stages : {1, 2, 4, 8}) {
       for (const std::int64_t per_update : {1, 2, 4, 9, 32}) {
-        constexpr std::int64_t updates = 3;
-        const double end = TimedReplay(straight(algorithm, stages, per_update), updates * per_update, 0, 0).end();
-        const double bubble = 1 - static_cast<double>(updates * per_update) / end;
+        constexpr std::int64_t updates = 4;
+        const RandomCase c = straight(algorithm, stages, per_update);
+        const SimulationReport report = testing::simulate_units(c, updates * per_update);
         INFO(to_string(algorithm) << " " << stages << " stages, " << per_update << " an update");
-        CHECK(bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+        CHECK(report.bubble == Approx((stages - 1.0) / (static_cast<double>(per_update) + stages - 1)).margin(1e-12));
+        CHECK(report.microbatch_us == Approx(testing::kStageUs / (1 - report.bubble)));
       }
     }
   }
@@ -46,9 +46,9 @@ TEST_CASE("p workers with v stages each idle (p - 1) / (v M + p - 1) of the time
         RandomCase c{testing::interleaved_plan(workers, stages, per_update), {}};
         c.links = testing::chain_links(c.plan);
         const auto computed = static_cast<double>(stages * per_update);
-        const double end = TimedReplay(c, updates * per_update, 0, 0).end();
         INFO(workers << " workers, " << stages << " stages each, " << per_update << " an update");
-        CHECK(1 - updates * computed / end == Approx((workers - 1) / (computed + workers - 1)).margin(1e-12));
+        const double bubble = testing::simulate_units(c, updates * per_update).bubble;
+        CHECK(bubble == Approx((workers - 1) / (computed + workers - 1)).margin(1e-12));
       }
     }
   }

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "cases.h"
-#include "timed_replay.h"
+#include "costs.h"
 
 namespace pipedream {
 namespace {
@@ -14,7 +14,6 @@ namespace {
 using testing::Case;
 using testing::interleaved_plan;
 using testing::refusal;
-using testing::TimedReplay;
 using testing::written_out;
 
 void for_each_plan(const std::function<void(const Plan&)>& check) {
@@ -109,8 +108,8 @@ TEST_CASE("more slots would not make an interleaved run faster") {
         const testing::RandomCase c{plan, links};
         const std::int64_t microbatches = 2 * plan.microbatches_per_update;
         INFO(name_of(plan) << ", " << links.size() << " links, transfers " << transfer);
-        CHECK(TimedReplay(c, microbatches, transfer, 0).end() <=
-              1.01 * TimedReplay(c, microbatches, transfer, 1000).end());
+        CHECK(testing::simulate_units(c, microbatches, transfer).total_us <=
+              1.01 * testing::simulate_units(c, microbatches, transfer, 1000).total_us);
       }
     }
   });

@@ -33,6 +33,8 @@ std::vector<Case> cases() {
   add("1f1b-flush", fours(Algorithm::flush_1f1b, {1, 1, 1}, {2, 1, 0}));
   add("vertical sync", make_plan(Algorithm::vertical_sync, {1, 1, 1}, {2, 1, 0}));
   add("2bw", fours(Algorithm::two_bw, {1, 1, 1}, {2, 1, 0}));
+  add("pipemare", make_plan(Algorithm::pipemare, {1, 1, 1}, {2, 1, 0}));
+  add("pipemare 2-1", fours(Algorithm::pipemare, {2, 1}, {1, 0}));
   add("2bw 2-1", fours(Algorithm::two_bw, {2, 1}, {1, 0}));
   add("1f1b-flush 2-1", fours(Algorithm::flush_1f1b, {2, 1}, {1, 0}));
   add("interleaved", testing::interleaved_plan(2, 2, 4));

@@ -116,6 +116,7 @@ inline RandomCase random_case(std::mt19937& generator) {
                               : kind == 3 ? Algorithm::flush_1f1b
                               : kind == 4 ? Algorithm::vertical_sync
                               : kind == 5 ? Algorithm::two_bw
+                              : kind == 6 ? Algorithm::pipemare
                                           : Algorithm::pipedream;
   std::vector<int> replicas(static_cast<std::size_t>(algorithm == Algorithm::data_parallel ? 1 : draw(1, 5)), 1);
   std::vector<int> delay(replicas.size(), 0);
@@ -140,8 +141,10 @@ inline RandomCase random_case(std::mt19937& generator) {
     warmup.assign(replicas.size(), 0);
   }
   RandomCase result{make_plan(algorithm, replicas, warmup, delay), {}};
-  if (algorithm == Algorithm::two_bw) {
-    result.plan.microbatches_per_update = microbatches_per_update(result.plan, 0) * draw(0, 3);
+  if (!traits_of(algorithm).flushes && traits_of(algorithm).chooses_update) {
+    std::int64_t update = microbatches_per_update(result.plan, 0);
+    for (const int r : replicas) update = std::lcm(update, std::int64_t{r});
+    result.plan.microbatches_per_update = update * draw(0, 3);
   } else if (traits_of(algorithm).chooses_update) {
     result.plan.microbatches_per_update = draw(0, 9);
   }

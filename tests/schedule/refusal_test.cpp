@@ -88,10 +88,10 @@ TEST_CASE("refusals say what is wrong, where, and show the surroundings") {
   };
   CHECK(with("F0.2@v1", "F0.2@v0") ==
         "worker 0 (stage 0, replica 0), action 11, F0.2@v0: wrong version: the plan says version 1\n"
-        "  worker 0 (stage 0, replica 0)     r1>0.0    R1>0.3    B0.0@v0   U0.0@v1+  [F0.2@v0]  S0>1.2    r1>0.1    "
-        "B0.1@v0-\n"
-        "  worker 1 (stage 1, replica 0)     F1.1@v1   B1.1@v1   S1>0.1    U1.1@v2   [r0>1.2]   F1.2@v2   B1.2@v2   "
-        "S1>0.2");
+        "  worker 0 (stage 0, replica 0)   r1>0.0     R1>0.3     B0.0@v0    U0.0@v1+   [F0.2@v0]   S0>1.2     "
+        "r1>0.1     B0.1@v0-\n"
+        "  worker 1 (stage 1, replica 0)   F1.1@v1    B1.1@v1    S1>0.1     U1.1@v2    [r0>1.2]    F1.2@v2    "
+        "B1.2@v2    S1>0.2");
   const auto problem = [&](const std::string& from, const std::string& to) {
     const std::string text = with(from, to);
     const std::size_t start = text.find(": ") + 2;
@@ -131,15 +131,16 @@ TEST_CASE("a reduction before the send of the gradient is refused by that name")
 
 TEST_CASE("blocking sends deadlock unless receives are posted far enough ahead") {
   const Plan two = testing::straight_pipedream(2);
-  CHECK(
-      refusal_of(two,
-                 [](const auto& actions) { return with_receives_posted_ahead(with_blocking_sends(actions), 0); }) ==
-      "deadlock: no worker can go on\n"
-      "  worker 0 (stage 0, replica 0), action 5, s0>1.1: waits for R0>1.1 of worker 1\n"
-      "  worker 1 (stage 1, replica 0), action 5, s1>0.0: waits for R1>0.0 of worker 0\n"
-      "around worker 0 (stage 0, replica 0):\n"
-      "  worker 0 (stage 0, replica 0)     S0>1.0   s0>1.0    F0.1@v0   S0>1.1  [s0>1.1]  R1>0.0    r1>0.0   B0.0@v0\n"
-      "  worker 1 (stage 1, replica 0)     r0>1.0   F1.0@v0   B1.0@v0   S1>0.0  [s1>0.0]  U1.0@v1   R0>1.1   r0>1.1");
+  CHECK(refusal_of(two,
+                   [](const auto& actions) { return with_receives_posted_ahead(with_blocking_sends(actions), 0); }) ==
+        "deadlock: no worker can go on\n"
+        "  worker 0 (stage 0, replica 0), action 5, s0>1.1: waits for R0>1.1 of worker 1\n"
+        "  worker 1 (stage 1, replica 0), action 5, s1>0.0: waits for R1>0.0 of worker 0\n"
+        "around worker 0 (stage 0, replica 0):\n"
+        "  worker 0 (stage 0, replica 0)   S0>1.0    s0>1.0     F0.1@v0    S0>1.1   [s0>1.1]   R1>0.0     r1>0.0    "
+        "B0.0@v0\n"
+        "  worker 1 (stage 1, replica 0)   r0>1.0    F1.0@v0    B1.0@v0    S1>0.0   [s1>0.0]   U1.0@v1    R0>1.1    "
+        "r0>1.1");
   const Plan replicated = make_plan(Algorithm::pipedream, {3, 1}, {2, 0});
   const auto blocking_and_one_ahead = [](const auto& actions) {
     return with_receives_posted_ahead(with_blocking_sends(actions), 1);

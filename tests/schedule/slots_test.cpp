@@ -1,12 +1,11 @@
 #include <catch2/catch.hpp>
 
-#include "timed_replay.h"
+#include "costs.h"
 
 namespace pipedream {
 namespace {
 
 using testing::RandomCase;
-using testing::TimedReplay;
 
 constexpr int kUnlimited = 1000;
 
@@ -21,8 +20,9 @@ RandomCase pipedream_case(const std::vector<int>& replicas, int slack, int delay
   return c;
 }
 
+// In stage times; the transfer too.
 double microbatch_time(const RandomCase& c, double transfer, int slots = 0) {
-  return TimedReplay(c, 240, transfer, slots).microbatch_time();
+  return testing::simulate_units(c, 240, transfer, slots).microbatch_us / testing::kStageUs;
 }
 
 }  // namespace

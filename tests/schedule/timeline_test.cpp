@@ -5,15 +5,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "events.h"
 #include "pipedream/error.h"
 #include "plans.h"
 
 namespace pipedream {
 namespace {
 
-TimelineEvent event(const char* action, std::int64_t start_us, std::int64_t end_us) {
-  return {parse_action(action), 1000 * start_us, 1000 * end_us};
-}
+using testing::event;
 
 // Two stages of 10 us a forward and 20 us a backward on the second, half of it on the first.
 Timeline two_stages() {
@@ -122,8 +121,13 @@ TEST_CASE("staleness counts from the start of each segment and leaves out what i
   CHECK(summarize(timeline, plan).stages[0].staleness == Approx(0));
   timeline.workers[0].resize(2);
   CHECK(summarize(timeline, plan).stages[0].staleness == Approx(0));
-  timeline.workers = {{event("U0.6@v7", 0, 1), event("B0.9@v4", 1, 2)}};
+  timeline.workers = {{event("U0.6@v7", 0, 1), event("F0.9@v4", 1, 2), event("B0.9@v4", 2, 3)}};
   CHECK(summarize(timeline, plan).stages[0].staleness == Approx(3));
+  // On one copy of the weights the backward sees the newest; what counts is what its forward saw.
+  timeline.workers = {{event("U0.6@v5", 0, 1), event("F0.9@v5", 1, 2), event("U0.7@v6", 2, 3), event("B0.9@v6", 3, 4)}};
+  CHECK(summarize(timeline, plan).stages[0].staleness == Approx(1));
+  timeline.workers = {{event("U0.6@v7", 0, 1), event("B0.9@v4", 1, 2)}};
+  CHECK(summarize(timeline, plan).stages[0].staleness == Approx(0));
 }
 
 TEST_CASE("a timeline without events gives zeros, one of other workers an error") {

@@ -31,21 +31,31 @@ std::string describe(const ExactnessCase& example) {
 
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm) {
   Trainer trainer(example.model.graph, example.plan, comm,
-                  {.optimizer = example.optimizer, .seed = example.seed, .device = example.device});
+                  {.optimizer = example.optimizer,
+                   .corrections = corrections(example.corrections),
+                   .seed = example.seed,
+                   .device = example.device});
   trainer.record_input_gradients(true);
   WorkerRun run;
-  run.stage = trainer.stage();
-  for (const std::int64_t steps : example.segments) {
+  run.stages = trainer.stages();
+  const auto train = [&](std::int64_t steps, const std::vector<TrainSegment>& segments) {
     const TrainResult result = trainer.train(
-        *example.model.data, {.steps = steps, .microbatch_size = example.microbatch_size, .shuffle = example.shuffle});
+        *example.model.data,
+        {.steps = steps, .segments = segments, .microbatch_size = example.microbatch_size, .shuffle = example.shuffle});
     run.losses.insert(run.losses.end(), result.losses.begin(), result.losses.end());
     run.counters.push_back(trainer.counters());
-  }
+  };
+  for (const std::int64_t steps : example.segments) train(steps, {});
+  std::int64_t mixed = 0;
+  for (const TrainSegment& segment : example.mixed) mixed += segment.steps;
+  if (mixed > 0) train(mixed, example.mixed);
   run.weights = trainer.weights();
-  for (const auto& [microbatch, gradients] : trainer.input_gradients()) {
-    Tensors& kept = run.input_gradients[microbatch];
-    for (const torch::Tensor& gradient : gradients) {
-      if (gradient.defined()) kept.push_back(gradient);
+  for (const int stage : run.stages) {
+    for (const auto& [microbatch, gradients] : trainer.input_gradients(stage)) {
+      Tensors& kept = run.input_gradients[stage][microbatch];
+      for (const torch::Tensor& gradient : gradients) {
+        if (gradient.defined()) kept.push_back(gradient);
+      }
     }
   }
   return run;
@@ -65,20 +75,26 @@ Replay replay(const ExactnessCase& example, Mutation mutation, int mutated_stage
                  .seed = example.seed,
                  .microbatch_size = example.microbatch_size,
                  .shuffle = example.shuffle,
+                 .corrections = example.corrections,
                  .mutation = mutation,
                  .mutated_stage = mutated_stage,
                  .device = example.device});
   for (const std::int64_t microbatches : example.segments) oracle.train(*example.model.data, microbatches);
+  for (const TrainSegment& segment : example.mixed) {
+    oracle.train(*example.model.data, segment.steps, with_algorithm(example.plan, segment.algorithm));
+  }
   return oracle;
 }
 
 std::string difference(const WorkerRun& run, const Replay& expected) {
   std::string found = difference(run.losses, expected.losses());
   if (!found.empty()) return found;
-  for (const auto& [microbatch, gradients] : run.input_gradients) {
-    found = difference(gradients, expected.input_gradients(run.stage, microbatch));
-    if (!found.empty())
-      return fmt::format("input gradients of stage {}, microbatch {}: {}", run.stage, microbatch, found);
+  for (const auto& [stage, of_stage] : run.input_gradients) {
+    for (const auto& [microbatch, gradients] : of_stage) {
+      found = difference(gradients, expected.input_gradients(stage, microbatch));
+      if (!found.empty())
+        return fmt::format("input gradients of stage {}, microbatch {}: {}", stage, microbatch, found);
+    }
   }
   return difference(run.weights, expected.weights());
 }
@@ -88,7 +104,9 @@ std::string difference(const ExactnessCase& example, const std::vector<WorkerRun
   for (std::size_t rank = 0; rank < runs.size(); ++rank) {
     const std::string found = difference(runs[rank], expected);
     if (!found.empty()) return fmt::format("{}: worker {}: {}", describe(example), rank, found);
-    recorded[static_cast<std::size_t>(runs[rank].stage)] += runs[rank].input_gradients.size();
+    for (const auto& [stage, of_stage] : runs[rank].input_gradients) {
+      recorded[static_cast<std::size_t>(stage)] += of_stage.size();
+    }
   }
   // Every microbatch must have been compared in every stage.
   for (std::size_t s = 0; s < recorded.size(); ++s) {

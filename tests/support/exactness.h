@@ -12,16 +12,21 @@
 #include "pipedream/trainer.h"
 #include "pipedream/weights.h"
 #include "support/models.h"
-#include "support/replay.h"
 #include "support/test_device.h"
+#include "verify/replay.h"
 
 namespace pipedream::testing {
+
+using detail::Mutation;
+using detail::Replay;
 
 struct ExactnessCase {
   TestModel model;
   Plan plan;
   OptimizerSpec optimizer = sgd({.learning_rate = 0.1});
   std::vector<std::int64_t> segments = {9};  // microbatches of each train() call
+  std::vector<TrainSegment> mixed = {};      // one more call, with these (their steps given)
+  CorrectionChoice corrections = {};        // of pipemare
   std::int64_t microbatch_size = 4;
   bool shuffle = true;
   std::uint64_t seed = 5;
@@ -33,11 +38,12 @@ std::string describe(const ExactnessCase& example);
 
 // What one worker of a run ended with.
 struct WorkerRun {
-  int stage = 0;
+  std::vector<int> stages;
   std::vector<float> losses;
   NamedTensors weights;
-  std::map<std::int64_t, Tensors> input_gradients;  // by microbatch; of the received tensors that have one
-  std::vector<RuntimeCounters> counters;            // after each segment
+  // By stage and microbatch; of the received tensors that have one.
+  std::map<int, std::map<std::int64_t, Tensors>> input_gradients;
+  std::vector<RuntimeCounters> counters;  // after each segment
 };
 
 WorkerRun run_worker(const ExactnessCase& example, Communicator& comm);

@@ -44,6 +44,8 @@ Plan cut_plan(const LayerGraph& graph, Algorithm algorithm, const std::vector<st
               const std::vector<int>& replicas);
 // Stages of about as many layers each.
 Plan even_plan(const LayerGraph& graph, Algorithm algorithm, const std::vector<int>& replicas);
+// As many stages on each worker, dealt out in turn.
+Plan interleaved_plan(const LayerGraph& graph, int workers, int stages_per_worker, std::int64_t per_update);
 // All ways to choose `count` cuts of `layers` layers so that no stage is empty.
 std::vector<std::vector<std::size_t>> all_cuts(std::size_t layers, int count);
 

@@ -170,6 +170,14 @@ Plan even_plan(const LayerGraph& graph, Algorithm algorithm, const std::vector<i
   return cut_plan(graph, algorithm, cuts, replicas);
 }
 
+Plan interleaved_plan(const LayerGraph& graph, int workers, int stages_per_worker, std::int64_t per_update) {
+  Plan plan = even_plan(graph, Algorithm::interleaved_1f1b,
+                        std::vector<int>(static_cast<std::size_t>(workers * stages_per_worker), 1));
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) plan.stages[s].workers = {static_cast<int>(s) % workers};
+  plan.microbatches_per_update = per_update;
+  return plan;
+}
+
 std::vector<std::vector<std::size_t>> all_cuts(std::size_t layers, int count) {
   std::vector<std::vector<std::size_t>> found;
   std::vector<std::size_t> chosen;

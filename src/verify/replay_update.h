@@ -11,7 +11,7 @@
 #include "pipedream/layer_graph.h"
 #include "pipedream/optimizer.h"
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 
 // What one microbatch adds to an update of a stage.
 struct Contribution {
@@ -40,4 +40,4 @@ class MasterWeights {
   std::vector<double> rates_;                           // by parameter
 };
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail

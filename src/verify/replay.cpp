@@ -1,19 +1,12 @@
-#include "replay.h"
+#include "verify/replay.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
-#include "replay_update.h"
+#include "verify/replay_stage.h"
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 namespace {
-
-Tensors clones(const Tensors& tensors) {
-  Tensors copies;
-  for (const torch::Tensor& tensor : tensors) copies.push_back(tensor.detach().clone());
-  return copies;
-}
 
 // Past the version counters, so that a pending backward does not notice.
 void overwrite(const Tensors& to, const Tensors& from) {
@@ -27,48 +20,17 @@ std::map<std::string, torch::Tensor> fetch(const Dataset& data, const std::vecto
   return values;
 }
 
-std::int64_t update_size(const Plan& plan, const StagePlan& stage) {
-  switch (plan.algorithm) {
-    case Algorithm::model_parallel:
-      return 1;
-    case Algorithm::data_parallel:
-      return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : stage.replicas();
-    case Algorithm::gpipe:
-    case Algorithm::flush_1f1b:
-    case Algorithm::interleaved_1f1b:
-      return plan.microbatches_per_update > 0 ? plan.microbatches_per_update : std::int64_t{4} * plan.workers();
-    case Algorithm::pipedream:
-      return stage.replicas();
-  }
-  throw std::logic_error("unknown algorithm");
-}
-
 }  // namespace
-
-struct Replay::Stage {
-  StagePlan plan;
-  std::int64_t update_size = 1;
-  std::vector<std::string> parameter_names;
-  std::vector<std::string> buffer_names;
-  Tensors parameters;  // of the modules: what the next microbatch runs with
-  Tensors buffers;
-  std::vector<Tensors> versions;            // since the start of the run
-  std::int64_t base = 0;                    // version at the start of the segment
-  std::vector<Tensors> buffers_of;          // by replica
-  std::vector<Contribution> contributions;  // to the next update
-  std::unique_ptr<MasterWeights> masters;
-
-  int replica(std::int64_t k) const { return static_cast<int>(k % plan.replicas()); }
-};
 
 Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), model_(graph, options_.seed, options_.device) {
   model_.reversed_sums = options_.mutation == Mutation::reversed_sums;
   input_gradients_.resize(plan_.stages.size());
+  gradients_.resize(plan_.stages.size());
   for (const StagePlan& stage_plan : plan_.stages) {
     auto stage = std::make_unique<Stage>();
     stage->plan = stage_plan;
-    stage->update_size = update_size(plan_, stage_plan);
+    stage->update_size = stage->size_of_update(plan_);
     for (const std::string& name : stage_plan.layers) {
       if (name == graph.loss_layer().name) continue;
       const ReplayLayer& layer = model_.layer(name);
@@ -91,49 +53,40 @@ Replay::Replay(const LayerGraph& graph, Plan plan, ReplayOptions options)
 Replay::Replay(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
+void Replay::train(const Dataset& data, std::int64_t microbatches, const Plan& plan) {
+  if (plan.algorithm != plan_.algorithm) {
+    for (auto& stage : stages_) {
+      stage->delta.clear();
+      stage->updates_observed = 0;
+    }
+    first_corrected_ = first_microbatch_;
+  }
+  plan_ = plan;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    stages_[s]->plan = plan.stages[s];
+    stages_[s]->update_size = stages_[s]->size_of_update(plan);
+  }
+  train(data, microbatches);
+}
+
 void Replay::train(const Dataset& data, std::int64_t microbatches) {
   const MicrobatchSampler sampler(data.size(), options_.microbatch_size, options_.shuffle, options_.seed);
   for (auto& stage : stages_) stage->base = static_cast<std::int64_t>(stage->versions.size()) - 1;
   for (std::int64_t k = 0; k < microbatches; ++k) {
     run_microbatch(fetch(data, sampler.rows(first_microbatch_ + k), options_.device), k);
+    std::vector<Due> updates;
     for (auto& stage : stages_) {
-      if ((k + 1) % stage->update_size == 0 || k + 1 == microbatches) update(*stage);
+      if ((k + 1) % stage->update_size == 0 || k + 1 == microbatches) updates.push_back(take_update(*stage));
     }
+    clip(updates);
+    for (const Due& due : updates) update(due);
   }
   first_microbatch_ += microbatches;
 }
 
-// The version table: which weights forward and backward of microbatch k (of the segment) use.
-std::int64_t Replay::version(const Stage& stage, std::int64_t k) const {
-  switch (plan_.algorithm) {
-    case Algorithm::model_parallel:
-      return stage.base + k;
-    case Algorithm::data_parallel:
-    case Algorithm::gpipe:
-    case Algorithm::flush_1f1b:
-    case Algorithm::interleaved_1f1b:
-      return stage.base + k / stage.update_size;
-    case Algorithm::pipedream: {
-      const std::int64_t round = k / stage.plan.replicas();
-      return stage.base + std::max<std::int64_t>(0, round - stage.plan.warmup - stage.plan.reduce_delay);
-    }
-  }
-  throw std::logic_error("unknown algorithm");
-}
-
-std::int64_t Replay::version_to_use(const Stage& stage, std::int64_t k) const {
-  const std::int64_t right = version(stage, k);
-  const auto newest = static_cast<std::int64_t>(stage.versions.size()) - 1;
-  if (right > newest) throw std::logic_error("the version table names a version that does not exist yet");
-  if (&stage != stages_[static_cast<std::size_t>(options_.mutated_stage)].get()) return right;
-  if (options_.mutation == Mutation::newer_version) return std::min(right + 1, newest);
-  if (options_.mutation == Mutation::older_version) return std::max<std::int64_t>(right - 1, 0);
-  return right;
-}
-
 void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, std::int64_t k) {
   for (auto& stage : stages_) {
-    overwrite(stage->parameters, stage->versions.at(static_cast<std::size_t>(version_to_use(*stage, k))));
+    overwrite(stage->parameters, forward_weights(*stage, k));
     overwrite(stage->buffers, stage->buffers_of.at(static_cast<std::size_t>(stage->replica(k))));
   }
   const std::int64_t draws_of = first_microbatch_ + k + (options_.mutation == Mutation::wrong_seed ? 1 : 0);
@@ -141,6 +94,12 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
   losses_.push_back(loss.mean.item<float>());
   for (auto& stage : stages_) stage->buffers_of[static_cast<std::size_t>(stage->replica(k))] = clones(stage->buffers);
 
+  for (auto& stage : stages_) {
+    if (!is_on_one_copy()) break;
+    const bool mutated = stage.get() == stages_[static_cast<std::size_t>(options_.mutated_stage)].get();
+    if (mutated && options_.mutation == Mutation::stashed_backward) continue;
+    overwrite(stage->parameters, backward_weights(*stage));
+  }
   if (options_.mutation == Mutation::no_stash_restore) {
     Stage& stage = *stages_[static_cast<std::size_t>(options_.mutated_stage)];
     overwrite(stage.parameters, stage.versions.back());
@@ -153,6 +112,13 @@ void Replay::run_microbatch(const std::map<std::string, torch::Tensor>& data, st
       if (found == gradients.parameters.end()) continue;
       contribution.gradients.insert(contribution.gradients.end(), found->second.begin(), found->second.end());
     }
+    if (options_.record_gradients) {
+      NamedTensors& recorded = gradients_[s][first_microbatch_ + k];
+      for (std::size_t p = 0; p < contribution.gradients.size(); ++p) {
+        recorded[stages_[s]->parameter_names[p]] = contribution.gradients[p];
+      }
+    }
+    if (stages_[s]->contributions.empty()) stages_[s]->first_of_update = first_microbatch_ + k;
     stages_[s]->contributions.push_back(std::move(contribution));
     input_gradients_[s][first_microbatch_ + k] = received_gradients(s, gradients);
   }
@@ -177,26 +143,12 @@ Tensors Replay::received_gradients(std::size_t stage, const MicrobatchGradients&
   return received;
 }
 
-void Replay::update(Stage& stage) {
-  const auto present = static_cast<double>(stage.contributions.size());
-  const Tensors gradient = mean_gradient(std::move(stage.contributions), static_cast<double>(options_.microbatch_size),
-                                         options_.mutation == Mutation::reversed_sums);
-  stage.contributions.clear();
-  stage.masters->step(gradient, rate_factor(stage, present));
-  stage.versions.push_back(clones(stage.masters->weights()));
-}
-
-double Replay::rate_factor(const Stage& stage, double present) const {
-  if (plan_.algorithm != Algorithm::pipedream || options_.mutation == Mutation::no_rate_scale) return 1;
-  const bool scale = options_.optimizer.scale_by_replicas.value_or(options_.optimizer.kind == OptimizerKind::sgd);
-  const double replicas = stage.plan.replicas();
-  double factor = present / replicas;
-  if (scale) factor *= replicas / plan_.stages.front().replicas();
-  return factor;
-}
-
 const Tensors& Replay::input_gradients(int stage, std::int64_t microbatch) const {
   return input_gradients_.at(static_cast<std::size_t>(stage)).at(microbatch);
+}
+
+const NamedTensors& Replay::gradients(int stage, std::int64_t microbatch) const {
+  return gradients_.at(static_cast<std::size_t>(stage)).at(microbatch);
 }
 
 const std::vector<Tensors>& Replay::versions(int stage) const {
@@ -246,4 +198,4 @@ double Replay::evaluate(const Dataset& data, std::int64_t microbatch_size) {
   return sum / weight;
 }
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail

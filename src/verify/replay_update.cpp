@@ -1,4 +1,4 @@
-#include "replay_update.h"
+#include "verify/replay_update.h"
 
 #include <fnmatch.h>
 #include <torch/optim/adam.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <tuple>
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 namespace {
 
 using Options = std::unique_ptr<torch::optim::OptimizerOptions>;
@@ -103,4 +103,4 @@ void MasterWeights::step(const Tensors& gradients, double rate_factor) {
   optimizer_->step();
 }
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail

@@ -1,4 +1,4 @@
-#include "replay_model.h"
+#include "verify/replay_model.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -9,7 +9,7 @@
 
 #include "runtime/random.h"
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 namespace {
 
 // Hands a leaf to a layer in such a way that the layer may write it in place.
@@ -168,4 +168,4 @@ MicrobatchGradients ReplayModel::backward() {
   return out;
 }
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail

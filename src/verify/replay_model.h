@@ -14,7 +14,7 @@
 #include "pipedream/layer_graph.h"
 #include "runtime/layer_build.h"
 
-namespace pipedream::testing {
+namespace pipedream::detail {
 
 // A layer with its module built.
 struct ReplayLayer {
@@ -79,4 +79,4 @@ class ReplayModel {
   Run loss_run_;
 };
 
-}  // namespace pipedream::testing
+}  // namespace pipedream::detail

@@ -1,0 +1,25 @@
+// A plan held against the profile of its model: which stage has which layer, and what stages send each other.
+#pragma once
+
+#include <vector>
+
+#include "pipedream/plan.h"
+#include "pipedream/profile.h"
+#include "pipedream/simulate.h"
+#include "planning/profile_graph.h"
+
+namespace pipedream::detail {
+
+struct PlannedModel {
+  std::vector<TensorEnds> ends;     // of each tensor, in layers
+  std::vector<int> stage_of_layer;  // by layer of the profile
+};
+
+// Throws ConfigError where profile or plan are not valid or do not belong together, or the topology has too few
+// workers.
+PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topology& topology);
+
+// Sorted by (from, to). A tensor goes once to each later stage that uses it.
+std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model);
+
+}  // namespace pipedream::detail
