@@ -24,6 +24,8 @@ void for_each_plan(const std::function<void(const Plan&)>& check) {
       }
     }
   }
+  check(interleaved_plan(9, 2, 9));
+  check(interleaved_plan(9, 2, 18));
 }
 
 std::string name_of(const Plan& plan) {

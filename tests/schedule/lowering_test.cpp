@@ -62,6 +62,16 @@ TEST_CASE("skip links go straight to their consumer, gradients only where they a
         "R0>2.0 R1>2.0 r0>2.0 r1>2.0 F2.0@v0 B2.0@v0 S2>0.0 S2>1.0 s2>0.0 s2>1.0");
 }
 
+TEST_CASE("versions are told apart by stage") {
+  std::vector<Action> actions;
+  for (const char* action : {"F0.0@v0", "F1.0@v0", "B0.0@v0", "U0.0@v1", "B1.0@v0", "F1.1@v0", "U1.0@v1", "B1.1@v0"}) {
+    actions.push_back(parse_action(action));
+  }
+  detail::mark_versions(actions, 0);
+  detail::mark_versions(actions, 1);
+  CHECK(testing::text(actions) == "F0.0@v0 F1.0@v0 B0.0@v0 U0.0@v1 B1.0@v0 F1.1@v0 U1.0@v1+ B1.1@v0-");
+}
+
 TEST_CASE("slots grow with the lead of the earlier stage") {
   CHECK(channel_slots(testing::straight_pipedream(4), 0, 1) == 3);
   CHECK(channel_slots(testing::straight_pipedream(4), 0, 3) == 4);
@@ -70,6 +80,11 @@ TEST_CASE("slots grow with the lead of the earlier stage") {
   CHECK(channel_slots(make_plan(Algorithm::pipedream, {3, 1}, {1, 0}), 0, 1) == 3);
   CHECK(channel_slots(make_plan(Algorithm::pipedream, {1, 3}, {3, 0}), 0, 1) == 3);
   CHECK(channel_slots(make_plan(Algorithm::model_parallel, {1, 1}), 0, 1) == 2);
+  // Interleaved: by the distance, at most one for each worker.
+  CHECK(channel_slots(testing::interleaved_plan(5, 3), 3, 4) == 3);
+  CHECK(channel_slots(testing::interleaved_plan(5, 3), 5, 4) == 3);
+  CHECK(channel_slots(testing::interleaved_plan(5, 3), 0, 3) == 4);
+  CHECK(channel_slots(testing::interleaved_plan(5, 3), 0, 14) == 5);
 }
 
 TEST_CASE("links come from the tensors that cross stages") {
