@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "pipedream/error.h"
+#include "support/compare.h"
 #include "support/exactness.h"
 
 using namespace pipedream;
@@ -28,6 +29,30 @@ std::vector<OptimizerSpec> optimizers() {
   return {sgd({.learning_rate = 0.05}), sgd({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.01}),
           adam({.learning_rate = 0.01})};
 }
+
+// Halves gradients and doubles the rate, which rounds nothing; counts what it is called for.
+class HalfAndDouble : public DelayCorrection {
+ public:
+  explicit HalfAndDouble(std::int64_t& observed) : observed_(observed) {}
+
+  double before_update(const Tensors& gradients, std::int64_t microbatch) override {
+    CHECK(microbatch == updates_++);
+    for (const auto& gradient : gradients) {
+      if (gradient.defined()) gradient.mul_(0.5);
+    }
+    return 2;
+  }
+  bool observes_updates() const override { return true; }
+  void after_update(const Tensors& before, const Tensors& after) override {
+    REQUIRE(before.size() == after.size());
+    for (std::size_t i = 0; i < after.size(); ++i) CHECK_FALSE(before[i].equal(after[i]));
+    ++observed_;
+  }
+
+ private:
+  std::int64_t& observed_;
+  std::int64_t updates_ = 0;
+};
 
 void check_twin(const ExactnessCase& example, const std::vector<WorkerRun>& runs, Mutation mutation, int stage = 0) {
   INFO(describe(example) << ", mutation " << static_cast<int>(mutation) << " of stage " << stage);
@@ -150,6 +175,34 @@ TEST_CASE("twins of vertical sync, 2BW and PipeMare differ", "[asynchronous][mut
         check_twin(example, runs, mutation, stage);
       }
     }
+  }
+}
+
+TEST_CASE("a correction of one's own sees gradients, rates and updates", "[asynchronous]") {
+  for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::pipemare}) {
+    const ExactnessCase plain = case_of(chain_model(kRows), algorithm, {1, 1});
+    NamedTensors weights;
+    std::vector<std::int64_t> observed(2, 0);
+    run_in_threads(2, [&](Communicator& comm) {
+      const auto rank = static_cast<std::size_t>(comm.rank());
+      const DelayCorrectionSpec own{.name = "half and double", .make = [&, rank](const StageDelay& delay) {
+                                      CHECK(delay.updates == (delay.stage == 0 ? 1 : 0));
+                                      return std::make_unique<HalfAndDouble>(observed[rank]);
+                                    }};
+      Trainer trainer(
+          plain.model.graph, plain.plan, comm,
+          {.optimizer = plain.optimizer, .corrections = std::vector<DelayCorrectionSpec>{own}, .seed = plain.seed});
+      trainer.train(*plain.model.data, {.steps = 10, .microbatch_size = 4, .shuffle = plain.shuffle});
+      if (rank == 0) {
+        weights = trainer.weights();
+      } else {
+        trainer.weights();
+      }
+    });
+    CHECK(observed == std::vector<std::int64_t>{10, 10});
+    Replay expected(plain.model.graph, plain.plan, {.optimizer = plain.optimizer, .seed = plain.seed});
+    expected.train(*plain.model.data, 10);
+    CHECK(difference(weights, expected.weights()) == "");
   }
 }
 
