@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "partitioner/depth_limits.h"
+#include "partitioner/slack.h"
 #include "partitioner/transit.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
 #include "pipedream/simulate.h"
-#include "planning/warmup.h"
 #include "schedule/share.h"
 
 namespace pipedream {
@@ -18,41 +18,6 @@ namespace {
 // A step that gains less than this is not taken.
 constexpr double kGain = 0.001;
 constexpr int kMostSlack = 4;
-
-// Slack of a stage: its depth beyond what the next stage's asks for.
-std::vector<int> slack_of(const Plan& plan) {
-  std::vector<int> slack(plan.stages.size() - 1);
-  for (std::size_t s = 0; s < slack.size(); ++s) {
-    const StagePlan& next = plan.stages[s + 1];
-    slack[s] =
-        plan.stages[s].warmup - detail::default_stage_warmup(plan.stages[s].replicas(), next.replicas(), next.warmup);
-  }
-  return slack;
-}
-
-// More slack at one hop makes all stages before it as much deeper.
-void set_slack(Plan& plan, const std::vector<int>& slack) {
-  plan.stages.back().warmup = 0;
-  for (std::size_t s = slack.size(); s-- > 0;) {
-    const StagePlan& next = plan.stages[s + 1];
-    plan.stages[s].warmup =
-        detail::default_stage_warmup(plan.stages[s].replicas(), next.replicas(), next.warmup) + slack[s];
-  }
-}
-
-void set_delay(Plan& plan, int delay) {
-  for (StagePlan& stage : plan.stages) stage.reduce_delay = stage.replicas() > 1 ? delay : 0;
-}
-
-std::vector<int> delays_of(const Plan& plan) {
-  std::vector<int> delays;
-  for (const StagePlan& stage : plan.stages) delays.push_back(stage.reduce_delay);
-  return delays;
-}
-
-bool same_depths(const Plan& a, const Plan& b) {
-  return detail::warmup_of(a) == detail::warmup_of(b) && delays_of(a) == delays_of(b);
-}
 
 class DepthSearch {
  public:
@@ -85,8 +50,8 @@ class DepthSearch {
   }
 
   void start() {
-    set_slack(best_, std::vector<int>(transit_us_.size(), 0));
-    set_delay(best_, 0);
+    detail::set_slack(best_, std::vector<int>(transit_us_.size(), 0));
+    detail::set_delay(best_, 0);
     if (!limits_.fit(best_)) {
       throw ConfigError(fmt::format("no depths are small enough: even without any a worker needs {}",
                                     detail::format_bytes(limits_.worker_bytes(best_))));
@@ -100,7 +65,7 @@ class DepthSearch {
     DepthStep step;
     step.what = what;
     step.warmup = detail::warmup_of(plan);
-    step.reduce_delay = delays_of(plan);
+    step.reduce_delay = detail::delays_of(plan);
     step.microbatch_us = now_.microbatch_us;
     step.memory_bytes = limits_.worker_bytes(plan);
     step.limited_by = now_.limited_by;
@@ -116,13 +81,13 @@ class DepthSearch {
       slack.push_back(static_cast<int>(std::ceil(rounds)) + more);
     }
     Plan plan = best_;
-    set_slack(plan, slack);
+    detail::set_slack(plan, slack);
     return plan;
   }
 
   void deepen() {
     Plan delayed = best_;
-    if (traits_of(best_.algorithm).delays_reduction) set_delay(delayed, 1);
+    if (traits_of(best_.algorithm).delays_reduction) detail::set_delay(delayed, 1);
     try_step(delayed, "reductions one round later");
     try_step(with_slack(0), "slack for what is in transit");
     for (int more = 1; more <= kMostSlack; ++more) {
@@ -133,7 +98,7 @@ class DepthSearch {
     if (now_.microbatch_us > target_us_) target_us_ = (1 + kGain) * now_.microbatch_us;
   }
 
-  bool is_to_try(const Plan& plan) const { return !same_depths(plan, best_) && limits_.allow(plan); }
+  bool is_to_try(const Plan& plan) const { return !detail::same_depths(plan, best_) && limits_.allow(plan); }
   bool has_time() const { return actions_ <= options_.most_actions; }
 
   bool gains(const SimulationReport& report) const { return report.microbatch_us < (1 - kGain) * now_.microbatch_us; }
@@ -151,9 +116,9 @@ class DepthSearch {
     std::size_t hop = 0;
     for (std::size_t s = 0; s < transit_us_.size(); ++s) {
       Plan plan = best_;
-      std::vector<int> slack = slack_of(plan);
+      std::vector<int> slack = detail::slack_of(plan);
       ++slack[s];
-      set_slack(plan, slack);
+      detail::set_slack(plan, slack);
       if (!is_to_try(plan)) continue;
       SimulationReport report = simulated(plan);
       if (!fastest.stages.empty() && report.microbatch_us >= its_report.microbatch_us) continue;
@@ -184,18 +149,18 @@ class DepthSearch {
     }
     thin(plan);
     // One that has become less deep may let others be.
-    for (Plan before; before.stages.empty() || !same_depths(plan, before);) {
+    for (Plan before; before.stages.empty() || !detail::same_depths(plan, before);) {
       before = plan;
       for (std::size_t s = transit_us_.size(); s-- > 0;) shrink_slack(plan, s);
       for (std::size_t s = 0; s < transit_us_.size(); ++s) shrink_stage(plan, s);
     }
-    if (!same_depths(plan, best_)) accept(plan, std::move(least_), "without what gained nothing");
+    if (!detail::same_depths(plan, best_)) accept(plan, std::move(least_), "without what gained nothing");
   }
 
   // Leaves a part of the slack, spread over the hops: few simulations, however many stages there are.
   void thin(Plan& plan) {
     constexpr int kParts = 32;
-    const std::vector<int> slack = slack_of(plan);
+    const std::vector<int> slack = detail::slack_of(plan);
     shrink(plan, kParts + 1, [&](Plan& trial, int less) {
       std::vector<int> thinner(slack.size());
       int whole = 0;
@@ -205,16 +170,16 @@ class DepthSearch {
         thinner[s] = static_cast<int>(detail::ceil_div(std::int64_t{whole} * (kParts - less), kParts)) - left;
         left += thinner[s];
       }
-      set_slack(trial, thinner);
+      detail::set_slack(trial, thinner);
     });
   }
 
   void shrink_slack(Plan& plan, std::size_t s) {
-    const std::vector<int> slack = slack_of(plan);
+    const std::vector<int> slack = detail::slack_of(plan);
     shrink(plan, slack[s] + 1, [&](Plan& trial, int less) {
       std::vector<int> smaller = slack;
       smaller[s] -= less;
-      set_slack(trial, smaller);
+      detail::set_slack(trial, smaller);
     });
   }
 
