@@ -80,8 +80,9 @@ TEST_CASE("evaluation agrees with the oracle and leaves no trace", "[state]") {
       example.segments = {7, 5};
       example.optimizer = sgd({.learning_rate = 0.05, .momentum = 0.9});
       const Replay expected = replay(example);
-      Replay until_evaluation(model.graph, example.plan,
-                              {.optimizer = example.optimizer, .seed = example.seed, .microbatch_size = 4});
+      Replay until_evaluation(
+          model.graph, example.plan,
+          {.optimizer = example.optimizer, .seed = example.seed, .microbatch_size = 4, .device = example.device});
       until_evaluation.train(*model.data, 7);
       const double loss = until_evaluation.evaluate(*model.data, 5);
 
