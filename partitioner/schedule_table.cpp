@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
 #include "planning/text_table.h"
@@ -12,20 +10,12 @@
 namespace pipedream {
 namespace {
 
-struct Hosted {
-  std::vector<std::size_t> stages;
+std::vector<std::string> staleness_of(const std::vector<int>& stages, const TimelineFigures& figures) {
   std::vector<std::string> staleness;
-};
-
-Hosted hosted_by(int worker, const Plan& plan, const TimelineFigures& figures) {
-  Hosted hosted;
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const std::vector<int>& workers = plan.stages[s].workers;
-    if (std::find(workers.begin(), workers.end(), worker) == workers.end()) continue;
-    hosted.stages.push_back(s);
-    hosted.staleness.push_back(fmt::format("{:.2f}", figures.stages[s].staleness));
+  for (const int s : stages) {
+    staleness.push_back(fmt::format("{:.2f}", figures.stages[static_cast<std::size_t>(s)].staleness));
   }
-  return hosted;
+  return staleness;
 }
 
 }  // namespace
@@ -37,10 +27,10 @@ std::string schedule_title(const Plan& plan, const Segment& segment) {
 std::string schedule_table(const Plan& plan, const ValidationReport& proof, const TimelineFigures& figures) {
   std::vector<detail::TableRow> rows = {{"worker", "stage", "in flight", "versions", "staleness", "busy"}};
   for (std::size_t w = 0; w < proof.peak_versions.size(); ++w) {
-    const Hosted hosted = hosted_by(static_cast<int>(w), plan, figures);
-    rows.push_back({fmt::format("{}", w), fmt::format("{}", fmt::join(hosted.stages, ",")),
+    const std::vector<int> stages = plan.stages_of_worker(static_cast<int>(w));
+    rows.push_back({fmt::format("{}", w), fmt::format("{}", fmt::join(stages, ",")),
                     fmt::format("{}", proof.peak_in_flight[w]), fmt::format("{}", proof.peak_versions[w]),
-                    fmt::format("{}", fmt::join(hosted.staleness, ",")),
+                    fmt::format("{}", fmt::join(staleness_of(stages, figures), ",")),
                     fmt::format("{:.1f}%", 100 * figures.utilisation[w])});
   }
   return detail::text_table(rows, 2) +

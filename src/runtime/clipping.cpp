@@ -8,21 +8,18 @@
 #include <numeric>
 
 #include "pipedream/error.h"
+#include "runtime/parameter_names.h"
 
 namespace pipedream::detail {
 namespace {
 
 constexpr double kEpsilon = 1e-6;
 
-// The place in graph order of the layer that a parameter "layer.parameter" belongs to. Names may have dots of their
-// own.
-std::size_t layer_of(const std::string& parameter, const std::map<std::string, std::size_t>& layers) {
-  for (std::size_t dot = parameter.rfind('.'); dot != std::string::npos && dot > 0;
-       dot = parameter.rfind('.', dot - 1)) {
-    const auto found = layers.find(parameter.substr(0, dot));
-    if (found != layers.end()) return found->second;
-  }
-  throw Error(fmt::format("parameter {} belongs to no layer", parameter));
+// The place in graph order of the layer that a parameter belongs to.
+std::size_t place_of(const std::string& parameter, const std::map<std::string, std::size_t>& layers) {
+  const auto found = layers.find(layer_of(parameter, [&](const std::string& name) { return layers.contains(name); }));
+  if (found == layers.end()) throw Error(fmt::format("parameter {} belongs to no layer", parameter));
+  return found->second;
 }
 
 // Squared norms, one a parameter, in double; in the order of indices, whatever the memory layout.
@@ -54,7 +51,7 @@ void GradientClipper::open(const LayerGraph& graph, std::vector<ClippedStage> st
   std::map<std::string, std::size_t> layers;
   for (const std::string& name : graph.layer_names()) layers.emplace(name, layers.size());
   std::stable_sort(all.begin(), all.end(), [&](const std::string& a, const std::string& b) {
-    return layer_of(a, layers) < layer_of(b, layers);
+    return place_of(a, layers) < place_of(b, layers);
   });
   parameters_ = static_cast<std::int64_t>(all.size());
   for (const ClippedStage& stage : stages_) {

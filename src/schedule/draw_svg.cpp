@@ -113,9 +113,8 @@ class Drawing {
 
   std::string layers_of(int worker) const {
     std::string text;
-    for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
-      const StagePlan& stage = plan_.stages[s];
-      if (std::find(stage.workers.begin(), stage.workers.end(), worker) == stage.workers.end()) continue;
+    for (const int s : plan_.stages_of_worker(worker)) {
+      const StagePlan& stage = plan_.stages[static_cast<std::size_t>(s)];
       text += fmt::format("{}stage {}: {}", text.empty() ? "" : "; ", s, fmt::join(stage.layers, ", "));
     }
     return text;

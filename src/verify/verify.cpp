@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "pipedream/error.h"
+#include "runtime/parameter_names.h"
 #include "transport/agreement.h"
 #include "verify/replay.h"
 
@@ -45,7 +46,10 @@ class Comparison {
 
   // The layer is that of the tensor where it is left out.
   void add(Deviation deviation) {
-    if (deviation.layer.empty()) deviation.layer = layer_of(deviation.tensor);
+    if (deviation.layer.empty()) {
+      deviation.layer =
+          detail::layer_of(deviation.tensor, [&](const std::string& name) { return stage_of_.contains(name); });
+    }
     double& greatest = greatest_[{deviation.layer, deviation.kind}];
     greatest = std::max(greatest, deviation.relative);
     if (deviation.relative <= tolerance_) return;
@@ -76,15 +80,6 @@ class Comparison {
   }
 
  private:
-  // The longest name of a layer that the tensor's name begins with.
-  std::string layer_of(const std::string& tensor) const {
-    for (std::size_t dot = tensor.rfind('.'); dot != std::string::npos && dot > 0; dot = tensor.rfind('.', dot - 1)) {
-      const std::string layer = tensor.substr(0, dot);
-      if (stage_of_.contains(layer)) return layer;
-    }
-    return tensor;
-  }
-
   // Values in the order in which they are computed: a microbatch's loss, then gradients from the last layer to the
   // first; at the end the weights.
   std::tuple<std::int64_t, int, std::ptrdiff_t> order(const Deviation& deviation) const {
