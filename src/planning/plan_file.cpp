@@ -50,7 +50,7 @@ void describe(Fields& fields, Plan& plan) {
 
 namespace {
 
-constexpr const char* kFormat = "pipedream-plan";
+constexpr const char* kPlanFormat = "pipedream-plan";
 
 // Right to left, so that a stage without a depth follows from the depth of the next one, given or not.
 void fill_missing_warmups(Plan& plan) {
@@ -67,7 +67,7 @@ void fill_missing_warmups(Plan& plan) {
 }  // namespace
 
 Plan parse_plan(std::string_view json, const std::string& source) {
-  auto plan = detail::read_document<Plan>(json, source, kFormat);
+  auto plan = detail::read_document<Plan>(json, source, kPlanFormat);
   fill_missing_warmups(plan);
   detail::with_source(source, [&] { validate(plan); });
   return plan;
@@ -75,7 +75,7 @@ Plan parse_plan(std::string_view json, const std::string& source) {
 
 std::string to_json(const Plan& plan) {
   validate(plan);
-  return detail::document_text(plan, kFormat);
+  return detail::document_text(plan, kPlanFormat);
 }
 
 Plan read_plan(const std::filesystem::path& path) { return parse_plan(read_whole_file(path), path.string()); }

@@ -11,8 +11,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;  // ragged: 7 microbatches of 4 an epoch, the last one of 2
-
 constexpr CorrectionChoice kNone = {};
 constexpr CorrectionChoice kT1 = {.t1 = true, .annealing_microbatches = 9};
 constexpr CorrectionChoice kT2 = {.t2 = true};

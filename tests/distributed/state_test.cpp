@@ -14,8 +14,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 ExactnessCase case_of(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
   ExactnessCase example{.model = std::move(model), .plan = {}};
   example.plan = even_plan(example.model.graph, algorithm, replicas);
