@@ -13,9 +13,9 @@
 namespace pipedream::detail {
 namespace {
 
-using Options = std::unique_ptr<torch::optim::OptimizerOptions>;
+using TorchOptions = std::unique_ptr<torch::optim::OptimizerOptions>;
 
-Options settings_of(const OptimizerSpec& spec, const ParameterGroup& group) {
+TorchOptions settings_of(const OptimizerSpec& spec, const ParameterGroup& group) {
   const OptimizerSettings& s = spec.settings;
   const double rate = group.learning_rate.value_or(s.learning_rate);
   const double decay = group.weight_decay.value_or(s.weight_decay);
