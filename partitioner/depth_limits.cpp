@@ -45,8 +45,9 @@ DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const Planned
 }
 
 std::int64_t DepthLimits::stage_bytes(const Plan& plan, std::size_t stage) const {
-  return memory_bytes(footprints_[stage], stage_load(plan, static_cast<int>(stage)), plan.stages[stage].reduce_delay,
-                      optimizer_state_factor_);
+  const StagePlan& planned = plan.stages[stage];
+  const StageUse use{planned.reduce_delay, planned.recompute, optimizer_state_factor_};
+  return memory_bytes(memory_costs(footprints_[stage], use), stage_load(plan, static_cast<int>(stage)));
 }
 
 std::int64_t DepthLimits::worker_bytes(const Plan& plan) const {

@@ -18,37 +18,37 @@ std::int64_t optimizer_bytes(std::int64_t parameter_bytes, double factor) {
   return bytes >= 0x1p63 ? kMost : static_cast<std::int64_t>(bytes);
 }
 
-// What does not depend on the depth.
-std::int64_t fixed_bytes(const StageFootprint& footprint, int reduce_delay, double factor) {
-  return add(resident_bytes(footprint, reduce_delay, factor), footprint.peak_bytes);
-}
-
 std::int64_t peak_of(const LayerProfile& layer) {
   return std::max(layer.forward_peak_bytes, layer.backward_peak_bytes);
 }
 
 }  // namespace
 
-std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor) {
-  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
-  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, optimizer_state_factor));
-  return add(bytes, footprint.buffer_bytes);
+StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use) {
+  StageCosts costs;
+  costs.version_bytes = footprint.parameter_bytes;
+  costs.in_flight_bytes = use.recompute ? footprint.received_bytes : footprint.in_flight_bytes;
+  costs.resident_bytes = add(multiply(footprint.parameter_bytes, 1 + use.reduce_delay), footprint.buffer_bytes);
+  costs.resident_bytes =
+      add(costs.resident_bytes, optimizer_bytes(footprint.parameter_bytes, use.optimizer_state_factor));
+  costs.transient_bytes = add(footprint.peak_bytes, use.recompute ? footprint.in_flight_bytes : 0);
+  return costs;
 }
 
-std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor, bool recompute) {
-  const std::int64_t activations =
-      recompute ? add(multiply(footprint.received_bytes, load.in_flight), footprint.in_flight_bytes)
-                : multiply(footprint.in_flight_bytes, load.in_flight);
-  const std::int64_t held = add(multiply(footprint.parameter_bytes, load.versions), activations);
-  return add(fixed_bytes(footprint, reduce_delay, optimizer_state_factor), held);
+std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load) {
+  const std::int64_t held =
+      add(multiply(costs.version_bytes, load.versions), multiply(costs.in_flight_bytes, load.in_flight));
+  return add(add(costs.resident_bytes, costs.transient_bytes), held);
 }
 
-int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
-                    std::int64_t limit_bytes) {
-  const std::int64_t fixed = fixed_bytes(footprint, reduce_delay, optimizer_state_factor);
+std::int64_t memory_bytes(const StageFootprint& footprint, double optimizer_state_factor) {
+  return memory_bytes(memory_costs(footprint, {.optimizer_state_factor = optimizer_state_factor}), {});
+}
+
+int greatest_warmup(const StageCosts& costs, std::int64_t limit_bytes) {
+  const std::int64_t fixed = add(costs.resident_bytes, costs.transient_bytes);
   if (fixed > limit_bytes) return -1;
-  const std::int64_t each = add(footprint.parameter_bytes, footprint.in_flight_bytes);
+  const std::int64_t each = add(costs.version_bytes, costs.in_flight_bytes);
   constexpr std::int64_t kUnbounded = std::numeric_limits<int>::max();
   if (each == 0) return static_cast<int>(kUnbounded);
   return static_cast<int>(std::min((limit_bytes - fixed) / each - 1, kUnbounded));

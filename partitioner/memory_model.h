@@ -11,6 +11,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/schedule.h"
+#include "pipedream/simulate.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
@@ -25,16 +26,24 @@ struct StageFootprint {
   std::int64_t peak_bytes = 0;
 };
 
-// Sums past 2^63 stay there. recompute: all microbatches in flight but one keep only what came in.
-std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor, bool recompute = false);
+// How a stage uses its memory.
+struct StageUse {
+  int reduce_delay = 0;
+  bool recompute = false;  // all microbatches in flight but one keep only what came in
+  double optimizer_state_factor = 1;
+};
 
-// The part of it that is held all the time whatever the depth: gradients, optimizer, buffers.
-std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor);
+// By what it is held for: the byte counts of StageCosts. Sums past 2^63 stay there.
+StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use);
+
+// The peak of a worker that has this stage only.
+std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load);
+
+// Of a stage that does one microbatch after the other.
+std::int64_t memory_bytes(const StageFootprint& footprint, double optimizer_state_factor);
 
 // The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
-int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
-                    std::int64_t limit_bytes);
+int greatest_warmup(const StageCosts& costs, std::int64_t limit_bytes);
 
 // Of a stage given by the stage of each layer.
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,

@@ -118,7 +118,7 @@ class Planner {
 
   std::optional<std::vector<FoundStage>> solve_data_parallel(std::int64_t limit_bytes) const {
     const auto whole = footprints_.row(0).back();
-    const std::int64_t bytes = detail::memory_bytes(whole, {}, 0, options_.optimizer_state_factor);
+    const std::int64_t bytes = detail::memory_bytes(whole, options_.optimizer_state_factor);
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     return std::vector<FoundStage>{{0, costs_.layers(), topology_.workers()}};
   }
@@ -150,8 +150,7 @@ class Planner {
     }
     const std::string limit = detail::format_bytes(limit_bytes_);
     for (int l = 0; l < costs_.layers(); ++l) {
-      const std::int64_t bytes =
-          detail::memory_bytes(footprints_.row(l).front(), {}, 0, options_.optimizer_state_factor);
+      const std::int64_t bytes = detail::memory_bytes(footprints_.row(l).front(), options_.optimizer_state_factor);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
                                       profile_.layers[static_cast<std::size_t>(l)].name, detail::format_bytes(bytes)));

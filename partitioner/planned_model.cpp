@@ -6,6 +6,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "partitioner/memory_model.h"
 #include "pipedream/error.h"
 
 namespace pipedream::detail {
@@ -49,6 +50,23 @@ PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topol
   }
   model.stage_of_layer = stages_of_layers(plan, profile);
   return model;
+}
+
+std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, const PlannedModel& model,
+                                    double optimizer_state_factor) {
+  std::vector<StageCosts> costs;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const auto footprint = stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s));
+    costs.push_back(memory_costs(footprint, {stage.reduce_delay, stage.recompute, optimizer_state_factor}));
+  }
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    const auto stage = static_cast<std::size_t>(model.stage_of_layer[l]);
+    const LayerProfile& layer = profile.layers[l];
+    costs[stage].forward_us += layer.forward_us;
+    costs[stage].backward_us += layer.backward_us + (plan.stages[stage].recompute ? layer.forward_us : 0);
+  }
+  return costs;
 }
 
 std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model) {

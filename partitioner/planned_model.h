@@ -1,4 +1,4 @@
-// A plan held against the profile of its model: which stage has which layer, and what stages send each other.
+// A plan held against the profile of its model: which stage has which layer, what stages cost and send each other.
 #pragma once
 
 #include <vector>
@@ -18,6 +18,10 @@ struct PlannedModel {
 // Throws ConfigError where profile or plan are not valid or do not belong together, or the topology has too few
 // workers.
 PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topology& topology);
+
+// Of one replica of each stage. Recomputation repeats the forward within the backward. update_us stays 0.
+std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, const PlannedModel& model,
+                                    double optimizer_state_factor);
 
 // Sorted by (from, to). A tensor goes once to each later stage that uses it.
 std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model);

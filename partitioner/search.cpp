@@ -26,11 +26,11 @@ class DepthRow {
   DepthRow(const MemoryLimit& memory, int first, int layers) : first_(first), layers_(layers) {
     for (StageFootprint footprint : memory.footprints.row(first)) {
       for (const int delay : {0, 1}) {
-        depth_[delay].push_back(greatest_warmup(footprint, delay, memory.optimizer_state_factor, memory.limit_bytes));
+        depth_[delay].push_back(greatest_depth_of(footprint, delay, memory));
       }
       // Longer stages may hold fewer tensors, but never fewer parameters.
       footprint.in_flight_bytes = 0;
-      if (greatest_warmup(footprint, 0, memory.optimizer_state_factor, memory.limit_bytes) < 0) break;
+      if (greatest_depth_of(footprint, 0, memory) < 0) break;
     }
   }
 
@@ -43,6 +43,11 @@ class DepthRow {
   }
 
  private:
+  static int greatest_depth_of(const StageFootprint& footprint, int delay, const MemoryLimit& memory) {
+    const StageUse use{.reduce_delay = delay, .optimizer_state_factor = memory.optimizer_state_factor};
+    return greatest_warmup(memory_costs(footprint, use), memory.limit_bytes);
+  }
+
   int first_;
   int layers_;
   std::vector<int> depth_[2];  // by reduce_delay

@@ -93,7 +93,6 @@ GradientAccumulator::Sum GradientAccumulator::close() {
 
 Tensors GradientAccumulator::take() {
   const torch::NoGradGuard no_gradient;
-  if (taken_flat_) unused_.push_back(std::move(taken_flat_));
   Sum sum = close();
   taken_flat_ = std::move(sum.flat);
   sum.gradients.resize(parameters_.size());
@@ -104,6 +103,10 @@ Tensors GradientAccumulator::take() {
     }
   }
   return std::move(sum.gradients);
+}
+
+void GradientAccumulator::release() {
+  if (taken_flat_) unused_.push_back(std::move(taken_flat_));
 }
 
 }  // namespace pipedream::detail

@@ -5,6 +5,7 @@
 #include "pipedream/error.h"
 #include "support/compare.h"
 #include "support/exactness.h"
+#include "support/twins.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
@@ -55,11 +56,6 @@ class HalfAndDouble : public DelayCorrection {
  private:
   Told& told_;
 };
-
-void check_twin(const ExactnessCase& example, const std::vector<WorkerRun>& runs, Mutation mutation, int stage = 0) {
-  INFO(describe(example) << ", mutation " << static_cast<int>(mutation) << " of stage " << stage);
-  CHECK(difference(example, runs, replay(example, mutation, stage)) != "");
-}
 
 }  // namespace
 

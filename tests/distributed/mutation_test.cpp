@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "support/exactness.h"
+#include "support/twins.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
@@ -14,12 +15,6 @@ ExactnessCase pipelined(TestModel model, const std::vector<int>& replicas, std::
   example.plan = even_plan(example.model.graph, Algorithm::pipedream, replicas);
   example.segments = {microbatches};
   return example;
-}
-
-void check_twin(const ExactnessCase& example, const std::vector<WorkerRun>& runs, Mutation mutation, int stage = 0) {
-  const Replay mutated = replay(example, mutation, stage);
-  INFO(describe(example) << ", mutation " << static_cast<int>(mutation) << " of stage " << stage);
-  CHECK(difference(example, runs, mutated) != "");
 }
 
 bool any_input_gradient_differs(const std::vector<WorkerRun>& runs, const Replay& mutated) {

@@ -186,23 +186,29 @@ TEST_CASE("a plan that does not fit the profile or the topology is refused") {
 TEST_CASE("memory sums stay below 2^63") {
   detail::StageFootprint footprint;
   footprint.parameter_bytes = std::int64_t{1} << 61;
-  CHECK(detail::memory_bytes(footprint, {11, 11}, 0, 1) == std::numeric_limits<std::int64_t>::max());
-  CHECK(detail::greatest_warmup(footprint, 0, 0, std::int64_t{1} << 62) == 0);
-  CHECK(detail::greatest_warmup(footprint, 1, 0, std::int64_t{1} << 62) == -1);
+  const auto greatest_warmup = [&](int delay, std::int64_t limit) {
+    return detail::greatest_warmup(
+        detail::memory_costs(footprint, {.reduce_delay = delay, .optimizer_state_factor = 0}), limit);
+  };
+  CHECK(detail::memory_bytes(detail::memory_costs(footprint, {}), {11, 11}) ==
+        std::numeric_limits<std::int64_t>::max());
+  CHECK(greatest_warmup(0, std::int64_t{1} << 62) == 0);
+  CHECK(greatest_warmup(1, std::int64_t{1} << 62) == -1);
   footprint.parameter_bytes = 0;
-  CHECK(detail::greatest_warmup(footprint, 0, 0, 1) == std::numeric_limits<int>::max());
+  CHECK(greatest_warmup(0, 1) == std::numeric_limits<int>::max());
 }
 
 TEST_CASE("greatest_warmup is where memory_bytes passes the limit") {
-  detail::StageFootprint footprint{100, 7, 31, 50};
+  const detail::StageFootprint footprint{100, 7, 31, 11, 50};
   for (const std::int64_t limit : {100, 256, 257, 258, 387, 388, 1000, 4000}) {
     for (const int delay : {0, 1}) {
-      const int depth = detail::greatest_warmup(footprint, delay, 0.5, limit);
-      const auto bytes = [&](int warmup) {
-        return detail::memory_bytes(footprint, {warmup + 1, warmup + 1}, delay, 0.5);
-      };
-      if (depth >= 0) CHECK(bytes(depth) <= limit);
-      CHECK(bytes(depth + 1) > limit);
+      for (const bool recompute : {false, true}) {
+        const StageCosts costs = detail::memory_costs(footprint, {delay, recompute, 0.5});
+        const int depth = detail::greatest_warmup(costs, limit);
+        const auto bytes = [&](int warmup) { return detail::memory_bytes(costs, {warmup + 1, warmup + 1}); };
+        if (depth >= 0) CHECK(bytes(depth) <= limit);
+        CHECK(bytes(depth + 1) > limit);
+      }
     }
   }
 }
