@@ -16,7 +16,10 @@ CompareCommand::CompareCommand(CLI::App& app, std::ostream& out)
   command.add_option("REPORT", report_, "File that PROGRAM train --report wrote")->required();
   auto* profile = command.add_option("--profile", profile_,
                                      "Predict again, from this profile, and say which of its times were off");
-  command.add_option("--topology", topology_, "Workers and links for that (default: those of the run, else of the profile)")->needs(profile);
+  command
+      .add_option("--topology", topology_,
+                  "Workers and links for that (default: those of the run, else of the profile)")
+      ->needs(profile);
   command.add_option("--recalibrate", recalibrate_, "File to write the profile to, corrected by what was measured")
       ->needs(profile);
   command.add_flag("--json", json_, "Print the report as JSON, with what was predicted now");

@@ -75,6 +75,9 @@ std::string greatest_need(const Plan& plan) {
                      greatest->warmup, detail::format_bytes(greatest->prediction.memory_bytes));
 }
 
+// To come below the memory limit.
+constexpr int kAttempts = 8;
+
 class Planner {
  public:
   Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options)
@@ -85,12 +88,23 @@ class Planner {
         footprints_(profile),
         limit_bytes_(topology.memory_bytes_per_worker) {}
 
+  // The search does not count messages, and counts what pipedream holds, which is less than what gpipe keeps in flight:
+  // where its plan needs more than the limit, it looks for one that needs so much less.
   Plan plan() const {
-    const auto found = solve(limit_bytes_);
-    if (!found) fail();
-    Plan plan = predicted(*found);
-    demand_fit(plan);
-    return plan;
+    std::int64_t limit_bytes = limit_bytes_;
+    std::optional<Plan> nearest;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto found = solve(limit_bytes);
+      if (!found) break;
+      nearest = predicted(*found);
+      const std::int64_t excess = greatest_bytes(*nearest) - limit_bytes_;
+      if (limit_bytes_ == 0 || excess <= 0) return *nearest;
+      limit_bytes -= excess;
+      if (limit_bytes <= 0) break;
+    }
+    if (!nearest) fail();
+    demand_fit(*nearest);
+    return *nearest;
   }
 
  private:
@@ -118,7 +132,8 @@ class Planner {
 
   std::optional<std::vector<FoundStage>> solve_data_parallel(std::int64_t limit_bytes) const {
     const auto whole = footprints_.row(0).back();
-    const std::int64_t bytes = detail::memory_bytes(whole, options_.optimizer_state_factor);
+    const std::int64_t bytes =
+        detail::memory_bytes(whole, topology_.workers() > 1 ? 1 : 0, options_.optimizer_state_factor);
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     return std::vector<FoundStage>{{0, costs_.layers(), topology_.workers()}};
   }
@@ -129,7 +144,12 @@ class Planner {
     return plan;
   }
 
-  // The search counts what pipedream holds, which is less than what gpipe keeps in flight.
+  static std::int64_t greatest_bytes(const Plan& plan) {
+    std::int64_t most = 0;
+    for (const StagePlan& stage : plan.stages) most = std::max(most, stage.prediction.memory_bytes);
+    return most;
+  }
+
   void demand_fit(const Plan& plan) const {
     for (const StagePlan& stage : plan.stages) {
       if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
@@ -150,7 +170,7 @@ class Planner {
     }
     const std::string limit = detail::format_bytes(limit_bytes_);
     for (int l = 0; l < costs_.layers(); ++l) {
-      const std::int64_t bytes = detail::memory_bytes(footprints_.row(l).front(), options_.optimizer_state_factor);
+      const std::int64_t bytes = detail::memory_bytes(footprints_.row(l).front(), 0, options_.optimizer_state_factor);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
                                       profile_.layers[static_cast<std::size_t>(l)].name, detail::format_bytes(bytes)));

@@ -50,7 +50,9 @@ class StageWalk {
     std::unordered_map<int, int> position;
     for (const int layer : layers) {
       position[layer] = static_cast<int>(layers_.size());
-      layers_.push_back(&profile.layers[static_cast<std::size_t>(layer)]);
+      const LayerProfile& measured = profile.layers[static_cast<std::size_t>(layer)];
+      layers_.push_back(&measured);
+      alone_.push_back({measured.kept_bytes, measured.parameter_bytes});
     }
     for (std::size_t t = 0; t < ends.size(); ++t) add_tensor(profile.tensors[t], ends[t], position);
   }
@@ -75,7 +77,10 @@ class StageWalk {
     };
     if (const auto made = position.find(ends.producer); made != position.end()) {
       tensor.producer = made->second;
-      if (layers_[static_cast<std::size_t>(made->second)]->keeps_output) keep(made->second);
+      const bool keeps = layers_[static_cast<std::size_t>(made->second)]->keeps_output;
+      if (keeps) keep(made->second);
+      Alone& alone = alone_[static_cast<std::size_t>(made->second)];
+      alone.before += (keeps ? tensor.bytes : 0) + (tensor.requires_gradient ? tensor.bytes : 0);
     }
     for (const int consumer : ends.consumers) {
       const auto used = position.find(consumer);
@@ -83,8 +88,14 @@ class StageWalk {
         tensor.is_sent = tensor.is_sent || !tensor.is_received();
         continue;
       }
+      const bool keeps = layers_[static_cast<std::size_t>(used->second)]->keeps_input;
+      if (keeps) keep(used->second);
+      Alone& alone = alone_[static_cast<std::size_t>(used->second)];
+      if (used->second != tensor.last_user) {  // used twice, it is there once
+        alone.before += keeps ? tensor.bytes : 0;
+        alone.after += tensor.requires_gradient ? tensor.bytes : 0;
+      }
       tensor.last_user = used->second;
-      if (layers_[static_cast<std::size_t>(used->second)]->keeps_input) keep(used->second);
     }
     if (tensor.producer != kElsewhere || tensor.last_user != kElsewhere) tensors_.push_back(tensor);
   }
@@ -103,42 +114,46 @@ class StageWalk {
     return peak;
   }
 
-  // Before and after the backward of each layer. The gradient of a tensor lives from its last user's backward to its
-  // producer's; of one that came in, until it is sent.
+  // When each layer's backward begins, and what it makes beyond that. The gradient of a tensor lives from its last
+  // user's backward to its producer's; of one that came in, until it is sent.
   std::int64_t backward_peak() const {
-    Sums before(layers_.size());
-    Sums after(layers_.size());
+    Sums live(layers_.size());
     for (int l = 0; l < count_; ++l) {
       const LayerProfile& layer = *layers_[static_cast<std::size_t>(l)];
-      before.add(l, count_, layer.kept_bytes);
-      after.add(l + 1, count_, layer.kept_bytes);
-      before.add(0, l, layer.parameter_bytes);
-      after.add(0, l + 1, layer.parameter_bytes);
+      live.add(l, count_, layer.kept_bytes);
+      live.add(0, l, layer.parameter_bytes);
     }
     for (const StageTensor& tensor : tensors_) {
       if (tensor.is_received() || tensor.is_sent) {
         const std::int64_t gradient = tensor.is_sent && tensor.requires_gradient ? tensor.bytes : 0;
-        before.add(0, count_, tensor.bytes + gradient);
-        after.add(0, count_, tensor.bytes + gradient);
+        live.add(0, count_, tensor.bytes + gradient);
       } else if (tensor.first_keeper != kElsewhere) {
-        before.add(tensor.first_keeper, count_, tensor.bytes);
-        after.add(tensor.first_keeper + 1, count_, tensor.bytes);
+        live.add(tensor.first_keeper, count_, tensor.bytes);
       }
-      if (!tensor.requires_gradient) continue;
-      before.add(std::max(tensor.producer, 0), tensor.last_user, tensor.bytes);
-      after.add(tensor.producer + 1, tensor.last_user + 1, tensor.bytes);
+      if (tensor.requires_gradient) live.add(std::max(tensor.producer, 0), tensor.last_user, tensor.bytes);
     }
-    const std::vector<std::int64_t> first = before.totals();
-    const std::vector<std::int64_t> second = after.totals();
+    const std::vector<std::int64_t> totals = live.totals();
     std::int64_t peak = 0;
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      peak = std::max(peak, std::max(first[l], second[l]) + layers_[l]->backward_peak_bytes);
-    }
+    for (std::size_t l = 0; l < layers_.size(); ++l) peak = std::max(peak, totals[l] + made_in_backward(l));
     return peak;
   }
 
+  // The profile measured the layer alone, from the greater of what it held before and what was left of it after.
+  std::int64_t made_in_backward(std::size_t l) const {
+    const LayerProfile& layer = *layers_[l];
+    const Alone& alone = alone_[l];
+    return layer.backward_peak_bytes + std::max<std::int64_t>(alone.after - alone.before, 0);
+  }
+
+  // What a layer holds when nothing else is there: before its backward, and after it.
+  struct Alone {
+    std::int64_t before = 0;
+    std::int64_t after = 0;
+  };
+
   int count_;
   std::vector<const LayerProfile*> layers_;
+  std::vector<Alone> alone_;
   std::vector<StageTensor> tensors_;
 };
 

@@ -25,11 +25,9 @@ class DepthRow {
  public:
   DepthRow(const MemoryLimit& memory, int first, int layers) : first_(first), layers_(layers) {
     for (StageFootprint footprint : memory.footprints.row(first)) {
-      for (const int delay : {0, 1}) {
-        depth_[delay].push_back(greatest_depth_of(footprint, delay, memory));
-      }
+      for (const int copies : {0, 1, 2}) depth_[copies].push_back(greatest_depth_of(footprint, copies, memory));
       // Longer stages may hold fewer tensors, but never fewer parameters.
-      footprint.in_flight_bytes = 0;
+      footprint.pass = {};
       if (greatest_depth_of(footprint, 0, memory) < 0) break;
     }
   }
@@ -39,18 +37,20 @@ class DepthRow {
 
   int greatest_depth(int end, int replicas) const {
     const bool only_stage = first_ == 0 && end == layers_;
-    return depth_[replicas > 1 && !only_stage][static_cast<std::size_t>(end - first_ - 1)];
+    // Replicas hold the sum of a round; where they reduce with a delay, the next one too.
+    const int copies = replicas == 1 ? 0 : only_stage ? 1 : 2;
+    return depth_[copies][static_cast<std::size_t>(end - first_ - 1)];
   }
 
  private:
-  static int greatest_depth_of(const StageFootprint& footprint, int delay, const MemoryLimit& memory) {
-    const StageUse use{.reduce_delay = delay, .optimizer_state_factor = memory.optimizer_state_factor};
+  static int greatest_depth_of(const StageFootprint& footprint, int copies, const MemoryLimit& memory) {
+    const StageUse use{.gradient_copies = copies, .optimizer_state_factor = memory.optimizer_state_factor};
     return greatest_warmup(memory_costs(footprint, use), memory.limit_bytes);
   }
 
   int first_;
   int layers_;
-  std::vector<int> depth_[2];  // by reduce_delay
+  std::vector<int> depth_[3];  // by copies of the gradient
 };
 
 // Is there a plan whose every stage and link keeps a bound?

@@ -30,7 +30,7 @@ Prefixes all_prefixes(const CostModel& costs, const RangeFootprints& footprints,
     const auto row = footprints.row(static_cast<int>(first));
     const double link_us = first > 0 ? costs.link_us(static_cast<int>(first)) : 0;
     for (std::size_t end = first + 1; end <= layers; ++end) {
-      const std::int64_t bytes = memory_bytes(row[end - first - 1], optimizer_state_factor);
+      const std::int64_t bytes = memory_bytes(row[end - first - 1], 0, optimizer_state_factor);
       if (limit_bytes > 0 && bytes > limit_bytes) continue;
       for (std::size_t stages = 0; stages + 1 < best.size(); ++stages) {
         const Prefix& before = best[stages][first];

@@ -39,11 +39,12 @@ Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset&
 
 // Collective. A profile that fewer or more workers measured says nothing about the links of these.
 Topology obtain_topology(Session& session, const Profile& profile) {
-  if (profile.topology.workers() == session.comm.size()) return profile.topology;
-  Topology topology = measure_topology(session.comm, session.options.device);
+  const bool is_known = profile.topology.workers() == session.comm.size();
+  Topology topology = is_known ? profile.topology : measure_topology(session.comm, session.options.device);
   if (topology.memory_bytes_per_worker == 0) {
     topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
   }
+  topology.one_process = !session.launched;
   return topology;
 }
 

@@ -102,9 +102,9 @@ class Enumeration {
       const double stage = stage_us(profile_, first, plan.ends[i], plan.replicas[i], topology_.levels[0]);
       const double link = s == 0 ? 0 : cut_us(profile_, first, topology_.levels[0]);
       plan.cost_us = sequential() ? plan.cost_us + stage + link : std::max({plan.cost_us, stage, link});
-      const int delay = pipelined && plan.replicas[i] > 1 && plan.stages() > 1 ? 1 : 0;
+      const int copies = plan.replicas[i] == 1 ? 0 : pipelined && plan.stages() > 1 ? 2 : 1;
       const std::int64_t bytes =
-          stage_bytes(profile_, first, plan.ends[i], depth[i], delay, options_.optimizer_state_factor);
+          stage_bytes(profile_, first, plan.ends[i], depth[i], copies, options_.optimizer_state_factor);
       plan.greatest_bytes = std::max(plan.greatest_bytes, bytes);
     }
     if (topology_.memory_bytes_per_worker > 0 && plan.greatest_bytes > topology_.memory_bytes_per_worker) return;
@@ -119,6 +119,102 @@ class Enumeration {
   const Topology& topology_;
   const PartitionOptions& options_;
   std::optional<OraclePlan> best_;
+};
+
+// What one microbatch holds in the stage [first, end) at some moment, from the definitions: tensor by tensor.
+class StageMoments {
+ public:
+  StageMoments(const Profile& profile, int first, int end) : profile_(profile), first_(first), end_(end) {}
+
+  // From the forward to the backward.
+  std::int64_t held() const {
+    return kept_by_layers(end_ - 1) + tensors([&](const Ends& t) { return is_held(t, end_); });
+  }
+
+  // While layer l runs forward: with what it uses and makes.
+  std::int64_t in_forward(int l) const {
+    return kept_by_layers(l) + tensors([&](const Ends& t) {
+             if (t.producer > l) return false;
+             const bool is_used = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return u >= l; });
+             return is_used || t.producer == l || is_held(t, end_);
+           });
+  }
+
+  // When the backwards of all layers behind l are done: what l and those before it hold, gradients that came in, those
+  // between layers, those of parameters.
+  std::int64_t before_backward(int l) const {
+    std::int64_t bytes = kept_by_layers(l) + tensors([&](const Ends& t) { return is_held(t, l + 1); });
+    for (int k = l + 1; k < end_; ++k) bytes += layer(k).parameter_bytes;
+    for (const TensorProfile& tensor : profile_.tensors) {
+      const Ends t = ends_of(tensor);
+      if (!tensor.requires_gradient) continue;
+      if (is_sent(t)) bytes += tensor.bytes;
+      const bool has_come = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u) && u > l; });
+      if (has_come && t.producer <= l) bytes += tensor.bytes;
+    }
+    return bytes;
+  }
+
+  // The profile's peak is beyond the greater of what the layer holds before its backward and leaves after it.
+  std::int64_t made_in_backward(int l) const {
+    std::int64_t before = layer(l).kept_bytes;
+    std::int64_t after = layer(l).parameter_bytes;
+    for (const TensorProfile& tensor : profile_.tensors) {
+      const Ends t = ends_of(tensor);
+      const std::int64_t gradient = tensor.requires_gradient ? tensor.bytes : 0;
+      if (t.producer == l) before += gradient + (layer(l).keeps_output ? tensor.bytes : 0);
+      if (std::find(t.users.begin(), t.users.end(), l) == t.users.end()) continue;
+      before += layer(l).keeps_input ? tensor.bytes : 0;
+      after += gradient;
+    }
+    return layer(l).backward_peak_bytes + std::max<std::int64_t>(after - before, 0);
+  }
+
+ private:
+  struct Ends {
+    int producer;
+    std::vector<int> users;
+  };
+
+  const LayerProfile& layer(int l) const { return profile_.layers[static_cast<std::size_t>(l)]; }
+  bool inside(int l) const { return l >= first_ && l < end_; }
+  Ends ends_of(const TensorProfile& tensor) const {
+    Ends ends{index_of(profile_, tensor.producer), {}};
+    for (const std::string& user : tensor.consumers) ends.users.push_back(index_of(profile_, user));
+    return ends;
+  }
+  bool is_sent(const Ends& t) const {
+    return inside(t.producer) && std::any_of(t.users.begin(), t.users.end(), [&](int u) { return !inside(u); });
+  }
+  bool is_received(const Ends& t) const {
+    return !inside(t.producer) && std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u); });
+  }
+  // By the stage's ends, or by a layer before `end` that keeps it.
+  bool is_held(const Ends& t, int end) const {
+    if (is_sent(t) || is_received(t)) return true;
+    bool kept = inside(t.producer) && t.producer < end && layer(t.producer).keeps_output;
+    for (const int u : t.users) kept = kept || (inside(u) && u < end && layer(u).keeps_input);
+    return kept;
+  }
+  std::int64_t kept_by_layers(int last) const {
+    std::int64_t bytes = 0;
+    for (int l = first_; l <= last; ++l) bytes += layer(l).kept_bytes;
+    return bytes;
+  }
+  template <class Condition>
+  std::int64_t tensors(Condition condition) const {
+    std::int64_t bytes = 0;
+    for (const TensorProfile& tensor : profile_.tensors) {
+      const Ends t = ends_of(tensor);
+      const bool is_of_stage = inside(t.producer) || is_received(t);
+      bytes += is_of_stage && condition(t) ? tensor.bytes : 0;
+    }
+    return bytes;
+  }
+
+  const Profile& profile_;
+  int first_;
+  int end_;
 };
 
 }  // namespace
@@ -156,35 +252,25 @@ std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topo
   return Enumeration(profile, topology, options).best();
 }
 
-std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int reduce_delay,
+std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int gradient_copies,
                          double state_factor) {
+  const StageMoments stage(profile, first, end);
   std::int64_t parameters = 0;
-  std::int64_t other = 0;
-  std::int64_t peak = 0;
-  std::int64_t kept = 0;
+  std::int64_t buffers = 0;
+  std::int64_t greatest_layer = 0;
+  std::int64_t pass = 0;
   for (int l = first; l < end; ++l) {
     const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
     parameters += layer.parameter_bytes;
-    other += layer.buffer_bytes;
-    kept += layer.kept_bytes;
-    peak = std::max({peak, layer.forward_peak_bytes, layer.backward_peak_bytes});
+    buffers += layer.buffer_bytes;
+    greatest_layer = std::max(greatest_layer, layer.parameter_bytes);
+    const std::int64_t backward = stage.before_backward(l) + stage.made_in_backward(l);
+    pass = std::max({pass, stage.in_forward(l) + layer.forward_peak_bytes, backward});
   }
-  const auto inside = [&](int layer) { return layer >= first && layer < end; };
-  for (const TensorProfile& tensor : profile.tensors) {
-    const int producer = index_of(profile, tensor.producer);
-    bool made_and_sent = false;
-    bool received = false;
-    bool saved = inside(producer) && profile.layers[static_cast<std::size_t>(producer)].keeps_output;
-    for (const std::string& name : tensor.consumers) {
-      const int user = index_of(profile, name);
-      made_and_sent = made_and_sent || (inside(producer) && !inside(user));
-      received = received || (!inside(producer) && inside(user));
-      saved = saved || (inside(user) && profile.layers[static_cast<std::size_t>(user)].keeps_input);
-    }
-    if (made_and_sent || received || saved) kept += tensor.bytes;
-  }
+  const std::int64_t update = (gradient_copies == 0 ? parameters : 0) + (state_factor >= 2 ? 2 * greatest_layer : 0);
   const auto state = static_cast<std::int64_t>(std::ceil(static_cast<double>(parameters) * state_factor));
-  return (warmup + 1) * parameters + (1 + reduce_delay) * parameters + state + other + (warmup + 1) * kept + peak;
+  const std::int64_t others = warmup * stage.held();  // microbatches in flight beside the one at work
+  return (warmup + 1 + gradient_copies) * parameters + state + buffers + others + std::max(pass, update);
 }
 
 }  // namespace pipedream::testing

@@ -15,8 +15,12 @@ namespace pipedream::testing {
 // A random model of `layers` layers: a chain or a DAG, where every layer leads to the loss.
 Profile random_profile(std::mt19937_64& random, int layers, bool chain);
 
-// 1 byte takes 1 us, so that costs stay integers.
-inline Topology small_topology(int workers) { return uniform_topology(workers, 1e6); }
+// 1 byte takes 1 us, so that costs stay integers. Messages take no memory.
+inline Topology small_topology(int workers) {
+  Topology topology = uniform_topology(workers, 1e6);
+  topology.one_process = true;
+  return topology;
+}
 
 struct OraclePlan {
   double cost_us = 0;     // bottleneck, or the sum under model_parallel
@@ -31,7 +35,8 @@ struct OraclePlan {
 // Fewest workers, then fewest stages among the best; for model_parallel the least greatest_bytes first. Empty: no plan.
 std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options);
 
-// Memory of one worker of the stage [first, end), by walking over every layer and tensor.
-std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int reduce_delay, double state_factor);
+// Memory of one worker of the stage [first, end), of threads of one process, by walking over every layer and tensor.
+std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int gradient_copies,
+                         double state_factor);
 
 }  // namespace pipedream::testing

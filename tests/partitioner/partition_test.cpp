@@ -112,7 +112,8 @@ TEST_CASE("the prediction of a stage's memory agrees with a walk over its layers
     int first = 0;
     for (const StagePlan& stage : plan.stages) {
       const int end = first + static_cast<int>(stage.layers.size());
-      CHECK(stage.prediction.memory_bytes == stage_bytes(profile, first, end, stage.warmup, stage.reduce_delay, 1));
+      const int copies = stage.replicas() > 1 ? 1 + stage.reduce_delay : 0;
+      CHECK(stage.prediction.memory_bytes == stage_bytes(profile, first, end, stage.warmup, copies, 1));
       first = end;
     }
   }
