@@ -43,7 +43,8 @@ std::shared_ptr<const pipedream::Dataset> read_text(const std::filesystem::path&
   const std::int64_t count = mine.size(0) - 1;  // the last character has none that follows
   if (count < length) {
     throw pipedream::ConfigError("the text " + path.string() + " has " + std::to_string(text.size(0)) +
-                                 " characters, too few for rows of " + std::to_string(length) + " to train and to test");
+                                 " characters, too few for rows of " + std::to_string(length) +
+                                 " to train and to test");
   }
   return std::make_shared<pipedream::TensorDataset>(
       std::map<std::string, torch::Tensor>{{"character", mine.slice(0, 0, count).unfold(0, length, length)},
