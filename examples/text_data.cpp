@@ -7,17 +7,18 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <system_error>
 
 namespace {
 
 std::string read_file(const std::filesystem::path& path) {
+  std::error_code error;
   std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
+  if (!file || !std::filesystem::is_regular_file(path, error)) {
     throw pipedream::ConfigError("the text " + path.string() +
                                  " cannot be read; scripts/text fetches one, --text FILE names another");
   }
-  return text;
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 torch::Tensor codes(const std::string& text, const std::filesystem::path& path) {
