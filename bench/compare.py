@@ -33,7 +33,7 @@ def check_registry(binaries):
 
 def check_same(task, runs_of):
     """Algorithms that flush compute the same where an update covers the same microbatches: every loss is equal."""
-    curves = {algorithm: [run["curve"] for run in runs_of[algorithm]] for algorithm in tasks.SAME}
+    curves = {algorithm: repr([run["curve"] for run in runs_of[algorithm]]) for algorithm in tasks.SAME}
     different = [algorithm for algorithm, curve in curves.items() if curve != curves[tasks.SAME[0]]]
     if different:
         sys.exit(f"{task}: the losses of {', '.join(different)} are not those of {tasks.SAME[0]}")

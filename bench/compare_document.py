@@ -49,7 +49,7 @@ def algorithms_table(runs_of):
             of_seeds([run["test_loss"] for run in runs], "{:.3f}"),
             f"{first['updates']:,}",
             f"{first['staleness']:.2f}, at most {first['greatest_staleness']}" if first["greatest_staleness"] else "0",
-            ", ".join(map(str, first["weight_copies"])),
+            ", ".join(f"{copies:g}" for copies in first["weight_copies"]),
             ", ".join(f"{peak / 2**20:.1f}" for peak in first["peak_bytes"]),
             f"{statistics.median(run['samples_per_second'] for run in runs):,.0f}",
         ])

@@ -24,7 +24,8 @@ def to_svg(figure):
 
 def median_curve(curves):
     """Of several runs with the same samples."""
-    return [points[0][0] for points in zip(*curves)], [statistics.median(p[1] for p in points) for points in zip(*curves)]
+    points = list(zip(*curves))
+    return [alike[0][0] for alike in points], [statistics.median(loss for _, loss in alike) for alike in points]
 
 
 def smoothed(values):

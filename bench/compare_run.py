@@ -1,9 +1,9 @@
 """One training run of an example, and what is known of it afterwards."""
 import csv
 import json
+import math
 import os
 import pathlib
-import re
 import statistics
 import subprocess
 import tempfile
@@ -30,36 +30,43 @@ def curve(losses):
     return points
 
 
-def figures(output, folder):
-    test = re.search(r"^test: loss (\S+), accuracy (\S+) ", output, re.MULTILINE)
-    trained = re.search(r"^trained .* samples in (\S+) s: (\S+) samples/s; loss (\S+) over", output, re.MULTILINE)
-    staleness = read_csv(folder / "staleness.csv")
-    delays = [int(row["delay"]) for row in staleness]
+def number(value):
+    """Of a report, where null stands for what is not finite."""
+    return math.nan if value is None else value
+
+
+def figures(folder):
+    report = json.loads((folder / "report.json").read_text())
+    scores = {score["name"]: number(score["value"]) for score in report["scores"]}
+    workers = report["workers"]
+    hosted = [sum(w in stage["workers"] for stage in report["plan"]["stages"]) for w in range(len(workers))]
+    delays = [int(row["delay"]) for row in read_csv(folder / "staleness.csv")]
     return {
-        "accuracy": float(test.group(2)),
-        "test_loss": float(test.group(1)),
-        "training_loss": float(trained.group(3)),
-        "seconds": float(trained.group(1)),
-        "samples_per_second": float(trained.group(2).replace(",", "")),
-        "updates": 1 + max(int(row["newest"]) for row in staleness),
+        "accuracy": scores["test accuracy"],
+        "test_loss": scores["test loss"],
+        "training_loss": scores["loss"],
+        "seconds": report["seconds"],
+        "samples_per_second": report["samples"] / report["seconds"],
+        "updates": workers[0]["updates"] // hosted[0],
         "staleness": statistics.fmean(delays),
         "greatest_staleness": max(delays),
-        "weight_copies": [0],
-        "peak_bytes": [0],
+        "weight_copies": [worker["peak_versions"] / stages for worker, stages in zip(workers, hosted)],
+        "peak_bytes": report["measured"]["peak_bytes"],
         "curve": curve(read_csv(folder / "losses.csv")),
     }
 
 
 def train(binaries, program, plan, workers, options, timeout=900):
-    """The figures of `program train` under the plan (text) in as many threads as it has workers. Raises where it fails."""
+    """The figures of `program train` under the plan (text), each worker a thread. Raises where it fails."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         (folder / "plan.json").write_text(plan)
         command = [binaries / program, "train", "--plan", folder / "plan.json", "--workers", workers,
-                   "--losses", folder / "losses.csv", "--staleness", folder / "staleness.csv", *options]
+                   "--losses", folder / "losses.csv", "--staleness", folder / "staleness.csv",
+                   "--report", folder / "report.json", *options]
         command = [str(word) for word in command]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False,
                                 env={**os.environ, "OMP_NUM_THREADS": "1"})
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed with {result.returncode}:\n{result.stdout}{result.stderr}")
-        return figures(result.stdout, folder)
+        return figures(folder)
