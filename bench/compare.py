@@ -105,7 +105,7 @@ def draw(results, folder, quick):
     for momentum, of_rate in results.get("corrections", {}).items():
         curves = {rate: {label: [run["curve"] for run in runs] for label, runs in of_label.items()}
                   for rate, of_label in of_rate.items()}
-        write(folder / f"compare-corrections-{momentum}.svg",
+        write(folder / f"compare-momentum-{momentum}.svg",
               compare_plots.corrections(curves, f"Eight stages, SGD with momentum {momentum}"))
 
 

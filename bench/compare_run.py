@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CURVE_POINTS = 60
+CURVE_POINTS = 50
 
 
 def read_csv(path):
