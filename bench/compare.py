@@ -2,8 +2,8 @@
 """Trains the same under every algorithm, and writes tables and drawings of it. scripts/compare-algorithms builds and
 calls it.
 
-Two parts. `algorithms`: digits and char_transformer on four workers under every algorithm, the same samples, seeds and
-optimizer. `corrections`: eight stages that update at once, with and without PipeMare's corrections, at several learning
+Parts: `digits` and `char_transformer`, on four workers under every algorithm, the same samples, seeds and optimizer;
+`corrections`: eight stages that update at once, with and without PipeMare's corrections, at several learning
 rates. All workers are threads.
 """
 import argparse
@@ -16,6 +16,9 @@ import sys
 import compare_document as document
 import compare_tasks as tasks
 from compare_run import ROOT, train
+
+CORRECTIONS = "corrections"
+PARTS = (*tasks.TASKS, CORRECTIONS)
 
 
 def registry(binaries):
@@ -44,7 +47,6 @@ class Comparison:
         self.binaries = arguments.bin.resolve()
         self.quick = arguments.quick
         self.text = arguments.text
-        self.results = {}
 
     def seeds(self, count):
         return range(1, 2 if self.quick else count + 1)
@@ -55,34 +57,39 @@ class Comparison:
               f"{result['seconds']:.1f} s", file=sys.stderr, flush=True)
         return result
 
-    def algorithms(self):
-        """task -> algorithm -> runs"""
-        for task in tasks.TASKS.values():
-            options = list(task.quick if self.quick else task.options)
-            if task.reads_text:
-                options += ["--text", self.text]
-            mine = self.results.setdefault("algorithms", {}).setdefault(task.name, {})
-            for seed in self.seeds(task.seeds):
-                for algorithm, make in tasks.PLANS.items():
-                    mine.setdefault(algorithm, []).append(
-                        self.run(f"{task.name}, {algorithm}", task.program, make(task, algorithm), tasks.WORKERS,
-                                 options, seed))
-            check_same(task.name, mine)
+    def algorithms(self, task):
+        """algorithm -> runs"""
+        options = list(task.quick if self.quick else task.options)
+        if task.reads_text:
+            options += ["--text", self.text]
+        runs_of = {}
+        for seed in self.seeds(task.seeds):
+            for algorithm, make in tasks.PLANS.items():
+                runs_of.setdefault(algorithm, []).append(
+                    self.run(f"{task.name}, {algorithm}", task.program, make(task, algorithm), tasks.WORKERS, options,
+                             seed))
+        check_same(task.name, runs_of)
+        return runs_of
 
     def corrections(self):
         """momentum -> learning rate -> variant -> runs"""
-        rates_of = {"0": ["0.5"]} if self.quick else tasks.DEEP_RATES
-        for momentum, rates in rates_of.items():
+        found = {}
+        for momentum, rates in {"0": ["0.5"]}.items() if self.quick else tasks.DEEP_RATES.items():
+            of_rate = found.setdefault(momentum, {})
             for rate in rates:
-                mine = self.results.setdefault("corrections", {}).setdefault(momentum, {}).setdefault(rate, {})
+                of_label = of_rate.setdefault(rate, {})
                 for label, (algorithm, extra) in tasks.DEEP_VARIANTS.items():
                     options = [*(tasks.DEEP_QUICK if self.quick else tasks.DEEP_OPTIONS), "--momentum", momentum,
                                "--learning-rate", rate, *extra]
-                    mine[label] = [
+                    of_label[label] = [
                         self.run(f"momentum {momentum}, rate {rate}, {label}", tasks.DEEP_PROGRAM,
                                  tasks.deep(algorithm), len(tasks.DEEP_STAGES), options, seed)
                         for seed in self.seeds(tasks.DEEP_SEEDS)
                     ]
+        return found
+
+    def part(self, name):
+        return self.corrections() if name == CORRECTIONS else self.algorithms(tasks.TASKS[name])
 
 
 def write(path, text):
@@ -99,10 +106,11 @@ def draw(results, folder, quick):
             raise
         print(f"no drawings: {error}", file=sys.stderr)
         return
-    for task, runs_of in results.get("algorithms", {}).items():
-        curves = {algorithm: [run["curve"] for run in runs] for algorithm, runs in runs_of.items()}
-        write(folder / f"compare-{task}.svg", compare_plots.algorithms(curves, tasks.TASKS[task].title))
-    for momentum, of_rate in results.get("corrections", {}).items():
+    for task in tasks.TASKS.values():
+        curves = {algorithm: [run["curve"] for run in runs] for algorithm, runs in results.get(task.name, {}).items()}
+        if curves:
+            write(folder / f"compare-{task.name}.svg", compare_plots.algorithms(curves, task.title))
+    for momentum, of_rate in results.get(CORRECTIONS, {}).items():
         curves = {rate: {label: [run["curve"] for run in runs] for label, runs in of_label.items()}
                   for rate, of_label in of_rate.items()}
         write(folder / f"compare-momentum-{momentum}.svg",
@@ -111,7 +119,7 @@ def draw(results, folder, quick):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="algorithms, corrections; both unless told")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all unless told")
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the built programs")
     parser.add_argument("--results", type=pathlib.Path, required=True, help="JSON file of all figures; parts that are "
                         "not run are kept")
@@ -121,17 +129,15 @@ def main():
     parser.add_argument("--no-runs", action="store_true", help="write again from the results that are there")
     parser.add_argument("--quick", action="store_true", help="a few steps of everything: shows that it runs")
     arguments = parser.parse_args()
-    known = ("algorithms", "corrections")
-    unknown = set(arguments.parts) - set(known)
+    unknown = set(arguments.parts) - set(PARTS)
     if unknown:
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
 
     check_registry(arguments.bin)
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
     comparison = Comparison(arguments)
-    for part in [] if arguments.no_runs else arguments.parts or known:
-        getattr(comparison, part)()
-        results.update(comparison.results)
+    for part in [] if arguments.no_runs else arguments.parts or PARTS:
+        results[part] = comparison.part(part)
         write(arguments.results, json.dumps(results, indent=1) + "\n")
     page = arguments.document.read_text() if arguments.document else document.blank(results)
     page = document.with_tables(page, results)

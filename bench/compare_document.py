@@ -73,9 +73,7 @@ def corrections_table(runs_of_rate):
 
 def tables(results):
     """part -> Markdown"""
-    made = {}
-    for task, runs_of in results.get("algorithms", {}).items():
-        made[task] = algorithms_table(runs_of)
+    made = {part: algorithms_table(found) for part, found in results.items() if part != "corrections"}
     for momentum, runs_of_rate in results.get("corrections", {}).items():
         made[f"momentum {momentum}"] = corrections_table(runs_of_rate)
     return made

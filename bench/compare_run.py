@@ -10,6 +10,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CURVE_POINTS = 50
+DEADLINE_S = 3600  # a machine that others use may stand still for a while
 
 
 def read_csv(path):
@@ -56,14 +57,14 @@ def figures(folder):
     }
 
 
-def train(binaries, program, plan, workers, options, timeout=900):
+def train(binaries, program, plan, workers, options, timeout=7200):
     """The figures of `program train` under the plan (text), each worker a thread. Raises where it fails."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         (folder / "plan.json").write_text(plan)
         command = [binaries / program, "train", "--plan", folder / "plan.json", "--workers", workers,
                    "--losses", folder / "losses.csv", "--staleness", folder / "staleness.csv",
-                   "--report", folder / "report.json", *options]
+                   "--report", folder / "report.json", "--deadline", DEADLINE_S, *options]
         command = [str(word) for word in command]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False,
                                 env={**os.environ, "OMP_NUM_THREADS": "1"})
