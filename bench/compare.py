@@ -3,8 +3,8 @@
 calls it.
 
 Parts: `digits` and `char_transformer`, on four workers under every algorithm, the same samples, seeds and optimizer;
-`corrections`: eight stages that update at once, with and without PipeMare's corrections, at several learning
-rates. All workers are threads.
+`corrections`: eight stages that update after each microbatch, with and without PipeMare's corrections, at several
+learning rates. All workers are threads.
 """
 import argparse
 import json
@@ -36,8 +36,8 @@ def check_registry(binaries):
 
 def check_same(task, runs_of):
     """Algorithms that flush compute the same where an update covers the same microbatches: every loss is equal."""
-    curves = {algorithm: repr([run["curve"] for run in runs_of[algorithm]]) for algorithm in tasks.SAME}
-    different = [algorithm for algorithm, curve in curves.items() if curve != curves[tasks.SAME[0]]]
+    losses = {algorithm: [run["losses_hash"] for run in runs_of[algorithm]] for algorithm in tasks.SAME}
+    different = [algorithm for algorithm, hashes in losses.items() if hashes != losses[tasks.SAME[0]]]
     if different:
         sys.exit(f"{task}: the losses of {', '.join(different)} are not those of {tasks.SAME[0]}")
 

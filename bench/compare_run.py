@@ -1,5 +1,6 @@
 """One training run of an example, and what is known of it afterwards."""
 import csv
+import hashlib
 import json
 import math
 import os
@@ -54,6 +55,7 @@ def figures(folder):
         "weight_copies": [worker["peak_versions"] / stages for worker, stages in zip(workers, hosted)],
         "peak_bytes": report["measured"]["peak_bytes"],
         "curve": curve(read_csv(folder / "losses.csv")),
+        "losses_hash": hashlib.sha256((folder / "losses.csv").read_bytes()).hexdigest(),
     }
 
 
