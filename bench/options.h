@@ -6,6 +6,9 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
+
+#include "pipedream/algorithm.h"
 
 namespace pipedream::bench {
 
@@ -16,6 +19,7 @@ struct Options {
   bool pin = false;                           // each worker on a core of its own
   torch::Device device = torch::kCPU;         // where compute-bound, overhead-bound and wide compute
   bool nccl = false;                          // between ranks on a device
+  std::vector<Algorithm> algorithms = {};     // deep: which; empty: all that it has
   std::string label;                          // how the workers were started and joined, for the report
   std::filesystem::path json;                 // where the results go; empty: nowhere
   std::filesystem::path pid_folder;           // failure: where each worker writes its process id
