@@ -28,16 +28,15 @@ TEST_CASE("messages over an emulated link arrive one after the other, both ways 
     const auto sender = comm->open_send(peer, 0, {.slots = kMessages});
     const auto receiver = comm->open_receive(peer, 0, {.slots = kMessages});
     for (int i = 0; i < kMessages; ++i) receiver->post();
-    comm->barrier();
     const auto start = Clock::now();
+    comm->barrier();
     for (int i = 0; i < kMessages; ++i) sender->post(numbered(i));
-    expect(!receiver->arrived(), "nothing to be there at once");
     comm->barrier();
     const auto all_posted = Clock::now();
     for (int i = 0; i < kMessages; ++i) {
       const Message message = receiver->wait();
       expect(message.weight == i && message.tensors.front().equal(torch::full({kFloats}, i)), "the messages in order");
-      expect(peer == 0 || seconds_since(start) >= (i + 1) * kTransferSeconds, "a transfer's time for each");
+      expect(seconds_since(start) >= 0.999 * (i + 1) * kTransferSeconds, "a transfer's time for each");
       sender->wait();
     }
     // Twice as long if the directions shared the link.
@@ -60,7 +59,7 @@ TEST_CASE("an emulated transfer starts when its receive is posted") {
       const auto start = Clock::now();
       receiver->post();
       receiver->wait();
-      expect(seconds_since(start) >= kTransferSeconds, "the whole transfer after the receive");
+      expect(seconds_since(start) >= 0.999 * kTransferSeconds, "the whole transfer after the receive");
     }
   });
   CHECK(ends == all_well(2));
