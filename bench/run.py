@@ -113,7 +113,7 @@ def describe_machine():
     return {"cpu": first_line_with("/proc/cpuinfo", "model name"), "cores": os.cpu_count(),
             "kernel": f"{platform.system()} {platform.release()}",
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit,
-            "load_before": round(os.getloadavg()[0], 2)}
+            "load_before": round(os.getloadavg()[0], 2), "realtime": os.sched_getscheduler(0) == os.SCHED_RR}
 
 
 def write(path, text):
@@ -139,7 +139,7 @@ def write_document(path, machine, results):
     if not begin or not end:
         sys.exit(f"{path}: the lines '{BEGIN}' and '{END}' are not there")
     head = (f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}; load average before the run "
-            f"{machine['load_before']}. Commit {machine['commit']}, {machine['date']}.")
+            f"{machine['load_before']}{', at real-time priority' if machine['realtime'] else ''}. Commit {machine['commit']}, {machine['date']}.")
     written = sections(old)
     for case in dict.fromkeys(one["case"] for one in results):
         written[case] = f"{head}\n\n{table([one for one in results if one['case'] == case])}"
@@ -169,6 +169,8 @@ def main():
     parser.add_argument("--peer-environment", type=pathlib.Path, help="JSON object of environment variables")
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one short sample of everything: shows that it runs")
+    parser.add_argument("--realtime", action="store_true",
+                        help="at real-time priority, for a machine that others use meanwhile (needs the right to it)")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
     if unknown:
@@ -176,6 +178,9 @@ def main():
     # Ended from outside, the namespaces are still removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
+    if arguments.realtime:
+        # What this starts inherits it.
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     machine = describe_machine()
     runner = Runner(arguments)
     results = []
