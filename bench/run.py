@@ -138,8 +138,9 @@ def write_document(path, machine, results):
     old, end, after = rest.partition(END)
     if not begin or not end:
         sys.exit(f"{path}: the lines '{BEGIN}' and '{END}' are not there")
+    priority = ", at real-time priority" if machine["realtime"] else ""
     head = (f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}; load average before the run "
-            f"{machine['load_before']}{', at real-time priority' if machine['realtime'] else ''}. Commit {machine['commit']}, {machine['date']}.")
+            f"{machine['load_before']}{priority}. Commit {machine['commit']}, {machine['date']}.")
     written = sections(old)
     for case in dict.fromkeys(one["case"] for one in results):
         written[case] = f"{head}\n\n{table([one for one in results if one['case'] == case])}"

@@ -19,7 +19,7 @@ constexpr int kMessages = 3;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Message numbered(int i) { return {{torch::full({kFloats}, i)}, static_cast<double>(i)}; }
+Message numbered(int i) { return {{torch::full({kFloats}, i, torch::kFloat32)}, static_cast<double>(i)}; }
 
 TEST_CASE("messages over an emulated link arrive one after the other, both ways at once") {
   const auto ends = launch(2, [](Communicator& threads) {
@@ -35,7 +35,8 @@ TEST_CASE("messages over an emulated link arrive one after the other, both ways 
     const auto all_posted = Clock::now();
     for (int i = 0; i < kMessages; ++i) {
       const Message message = receiver->wait();
-      expect(message.weight == i && message.tensors.front().equal(torch::full({kFloats}, i)), "the messages in order");
+      expect(message.weight == i && message.tensors.front().equal(torch::full({kFloats}, i, torch::kFloat32)),
+             "the messages in order");
       expect(seconds_since(start) >= 0.999 * (i + 1) * kTransferSeconds, "a transfer's time for each");
       sender->wait();
     }
