@@ -25,7 +25,7 @@ Plan with_chosen_depths(Communicator& comm, Plan plan, const Profile& profile, c
 
 std::vector<Result> measure_depths(Communicator& comm, const Options& options, const Workload& work,
                                    const Profile& profile, const Topology& topology, const Presentation& presentation) {
-  const SampleSize size = options.quick ? SampleSize{4, 24, 1} : SampleSize{10, 6 * comm.size(), options.samples};
+  const SampleSize size = options.quick ? SampleSize{4, 24, 1} : SampleSize{8, 4 * comm.size(), options.samples};
   auto figures = measure_pipeline(comm, work, size);
   if (comm.rank() != 0) return {};
   add_prediction(figures, "microbatch", simulated_run(work, size.pipeline, profile, topology).microbatch_us);
@@ -50,7 +50,7 @@ std::vector<Result> run_links(Communicator& comm, const Options& options) {
   Presentation presentation{
       .case_name = "deep",
       .setting =
-          fmt::format("PipeDream over links on which a message takes a third of a stage's time, {} ms", time.count()),
+          fmt::format("Over links: pipedream, messages of 16 KiB that take a third of a stage's {} ms", time.count()),
       .goals = {prediction},
       .what = fmt::format("least depths, w(0) = {}", work.plan.stages.front().warmup)};
   std::vector<Result> results = measure_depths(*linked, options, work, profile, topology, presentation);

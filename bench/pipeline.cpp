@@ -52,7 +52,7 @@ std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& given, 
 
   // What allocates and loads at its first call does it now.
   bound_us(comm, plain, std::max(1, size.bound / 2));
-  trainer.train(*work.data, options);
+  trainer.train(*work.data, run_of(work, std::max(1, size.pipeline / 2)));
 
   std::vector<double> bounds;
   std::vector<double> times;
@@ -67,18 +67,18 @@ std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& given, 
           {"microbatch", "us", times}};
 }
 
-std::vector<Figure> measure_flushes(Communicator& comm, const Workload& work, int updates, int samples) {
+std::vector<Figure> measure_flushes(Communicator& comm, const Workload& work, int samples) {
   Trainer trainer(work.graph, work.plan, comm, trainer_options(work.device));
   const std::int64_t update = microbatches_per_update(work.plan, 0);
-  trainer.train(*work.data, run_of(work, update));
+  trainer.train(*work.data, run_of(work, std::max<std::int64_t>(1, update / 2)));
 
   std::vector<double> bubbles;
   std::vector<double> times;
   for (int i = 0; i < samples; ++i) {
-    trainer.train(*work.data, run_of(work, updates * update));
+    trainer.train(*work.data, run_of(work, update));
     const TimelineFigures figures = summarize(trainer.timeline(), work.plan);
     bubbles.push_back(figures.bubble);
-    times.push_back(figures.span_us / updates);
+    times.push_back(figures.span_us);
   }
   if (comm.rank() != 0) return {};
   const std::vector<double> closed_forms(bubbles.size(), closed_form_bubble(work.plan));

@@ -22,9 +22,9 @@ struct SampleSize {
 // microbatch; empty on all workers but 0.
 std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& work, const SampleSize& size);
 
-// Collective, for plans that flush, of any number of stages a worker. Each sample is a run of `updates` whole updates.
+// Collective, for plans that flush, of any number of stages a worker. Each sample is a run of one whole update.
 // Figures: bubble, closed form, difference, update; empty on all workers but 0.
-std::vector<Figure> measure_flushes(Communicator& comm, const Workload& work, int updates, int samples);
+std::vector<Figure> measure_flushes(Communicator& comm, const Workload& work, int samples);
 
 struct Presentation {
   std::string case_name;

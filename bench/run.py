@@ -66,14 +66,14 @@ class Runner:
 
     def deep(self):
         for workers in (8,) if self.quick else (8, 16):
-            yield from self.threads("deep", workers)
+            yield from self.threads("deep", workers, timeout=600)
             yield from self.deep_ranks(workers, "yielding", "1")
             yield from self.deep_ranks(workers, "not yielding", "0", "--algorithms", "1f1b-flush,pipedream")
             yield from self.threads("links", workers)
 
     def deep_ranks(self, workers, word, value, *options):
         return self.ranks("deep", workers, "--label", f"mpirun {word}", *options,
-                          mca=[("mpi_yield_when_idle", value)])
+                          mca=[("mpi_yield_when_idle", value)], timeout=600)
 
     def on_two_cores(self, case):
         yield from self.threads(case, 2, "--pin")
