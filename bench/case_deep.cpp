@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "cases.h"
-#include "pipedream/error.h"
 #include "pipeline.h"
 #include "prediction.h"
 
