@@ -65,10 +65,11 @@ class Runner:
                                   environment=shaped.environment())
 
     def deep(self):
+        two = ["--algorithms", "1f1b-flush,pipedream"]
         for workers in (8,) if self.quick else (8, 16):
             yield from self.threads("deep", workers, timeout=600)
-            yield from self.deep_ranks(workers, "yielding", "1")
-            yield from self.deep_ranks(workers, "not yielding", "0", "--algorithms", "1f1b-flush,pipedream")
+            yield from self.deep_ranks(workers, "yielding", "1", *(two if self.quick else []))
+            yield from self.deep_ranks(workers, "not yielding", "0", *two)
             yield from self.threads("links", workers)
 
     def deep_ranks(self, workers, word, value, *options):
