@@ -44,6 +44,7 @@ void add_options(CLI::App& command, Options& options, Words& words) {
   command.add_option("--samples", options.samples, "Samples of each figure")->check(CLI::PositiveNumber);
   command.add_flag("--quick", options.quick, "One short sample: only shows that it runs");
   command.add_flag("--pin", options.pin, "Each worker on a core of its own");
+  command.add_flag("--realtime", options.realtime, "At real-time priority, where others use the machine meanwhile");
   command.add_option("--algorithms", words.algorithms, "deep: only these, with commas between them")->delimiter(',');
   command.add_option("--label", options.label, "How the workers were started, for the report");
   command.add_option("--json", options.json, "File for the results");

@@ -17,6 +17,7 @@ struct Options {
   int samples = 5;                            // of each figure; more than one alternates with what it is compared with
   bool quick = false;                         // few and short samples: shows that it runs, its figures say little
   bool pin = false;                           // each worker on a core of its own
+  bool realtime = false;                      // workers ahead of what else runs on the machine
   torch::Device device = torch::kCPU;         // where compute-bound, overhead-bound and wide compute
   bool nccl = false;                          // between ranks on a device
   std::vector<Algorithm> algorithms = {};     // deep: which; empty: all that it has

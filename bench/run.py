@@ -31,6 +31,7 @@ class Runner:
     def __init__(self, arguments):
         self.program = str(arguments.program.resolve())
         self.quick = arguments.quick
+        self.realtime = arguments.realtime
         self.samples = 1 if arguments.quick else arguments.samples
         self.peer_environment = arguments.peer_environment
 
@@ -40,8 +41,7 @@ class Runner:
             file = pathlib.Path(folder) / "results.json"
             command = ["timeout", "-k", "10", str(timeout), *prefix, self.program, case, *options,
                        "--samples", str(samples or self.samples), "--json", str(file)]
-            if self.quick:
-                command.append("--quick")
+            command += ["--quick"] * self.quick + ["--realtime"] * self.realtime
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL,
                            env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})})
             return json.loads(file.read_text())
@@ -114,7 +114,7 @@ def describe_machine():
     return {"cpu": first_line_with("/proc/cpuinfo", "model name"), "cores": os.cpu_count(),
             "kernel": f"{platform.system()} {platform.release()}",
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit,
-            "load_before": round(os.getloadavg()[0], 2), "realtime": os.sched_getscheduler(0) == os.SCHED_RR}
+            "load_before": round(os.getloadavg()[0], 2)}
 
 
 def write(path, text):
@@ -180,10 +180,7 @@ def main():
     # Ended from outside, the namespaces are still removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    if arguments.realtime:
-        # What this starts inherits it.
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    machine = describe_machine()
+    machine = {**describe_machine(), "realtime": arguments.realtime}
     runner = Runner(arguments)
     results = []
     complete = [run_case(runner, case, results) for case in arguments.cases or CASES]
