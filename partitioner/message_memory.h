@@ -11,8 +11,8 @@ namespace pipedream::detail {
 
 // Of one worker of the stage, for messages between processes: each channel has as many receives posted ahead, and as
 // many sends that nobody has waited for, as it has slots (activations that were sent count where no more is in flight);
-// and the parts of other replicas' gradients while they are summed. Threads hand tensors over: 0, though a copy or two
-// is under way there too.
+// and, with a delayed reduction, the parts of other replicas' gradients that are being summed. Threads hand tensors
+// over: 0, though a copy or two is under way there too.
 struct MessageMemory {
   std::vector<LinkCosts> links;  // of the plan
   bool one_process = false;

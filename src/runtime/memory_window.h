@@ -1,9 +1,9 @@
 // The memory that a worker's trainer holds while its pipeline is first full: weights, optimizer, activations, messages,
 // and the data of the microbatches in flight.
 //
-// Measured from the trainer's construction to a microbatch by which everything that is allocated once is there and the
-// pipeline has been as full as it gets; counting on would only cost time. Data that is fetched ahead counts when it is
-// used. One thread, but for helpers.
+// Measured from the trainer's construction, but for the pass that tries its layers, to a microbatch by which everything
+// that is allocated once is there and the pipeline has been as full as it gets; counting on would only cost time. Data
+// that is fetched ahead counts when it is used. One thread, but for helpers.
 #pragma once
 
 #include <atomic>
@@ -33,9 +33,13 @@ class MemoryWindow {
   void start(c10::Device device);
   // While the trainer is built.
   [[nodiscard]] Opening open();
-  // For the first train call; closes before microbatch `end` of it. No-op in later ones.
+  // For the first train call; closes before microbatch `end` of it. No-op in later ones. reset(): what counts begins
+  // here.
   [[nodiscard]] Opening open_training(std::int64_t end);
 
+  void reset() {
+    if (open_) meter_->reset_peak();
+  }
   // Memory that came from another thread is this worker's from now on. Where nothing is measured, nothing happens.
   void take(const std::vector<torch::Tensor>& tensors);
   void before_forward(std::int64_t microbatch) {

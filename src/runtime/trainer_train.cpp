@@ -121,6 +121,7 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
   // The first segment's steady state.
   const auto measured = memory_.open_training(steady_segment(segments.front().plan).microbatches);
   probe(data, call.sampler);
+  memory_.reset();
   for (const PlannedSegment& segment : segments) prove(segment.plan, {Pass::train, segment.microbatches});
 
   const std::int64_t first = next_microbatch_;
