@@ -109,11 +109,11 @@ def draw(results, folder, quick):
     for task in tasks.TASKS.values():
         curves = {algorithm: [run["curve"] for run in runs] for algorithm, runs in results.get(task.name, {}).items()}
         if curves:
-            write(folder / f"compare-{task.name}.svg", compare_plots.algorithms(curves, task.title))
+            write(folder / f"{task.name}.svg", compare_plots.algorithms(curves, task.title))
     for momentum, of_rate in results.get(CORRECTIONS, {}).items():
         curves = {rate: {label: [run["curve"] for run in runs] for label, runs in of_label.items()}
                   for rate, of_label in of_rate.items()}
-        write(folder / f"compare-momentum-{momentum}.svg",
+        write(folder / f"momentum-{momentum}.svg",
               compare_plots.corrections(curves, f"Eight stages, SGD with momentum {momentum}"))
 
 
