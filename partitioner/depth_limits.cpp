@@ -49,7 +49,7 @@ DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const Planned
 std::int64_t DepthLimits::stage_bytes(const Plan& plan, std::size_t stage) const {
   const int s = static_cast<int>(stage);
   StageCosts costs = memory_costs(footprints_[stage], stage_use(plan, s, optimizer_state_factor_));
-  costs.message_bytes = message_bytes(plan, s, messages_, footprints_[stage].parameter_bytes);
+  costs.most_message_bytes = message_bytes(plan, s, messages_, footprints_[stage].parameter_bytes);
   return memory_bytes(costs, stage_load(plan, s));
 }
 

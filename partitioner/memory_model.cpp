@@ -23,6 +23,14 @@ std::int64_t update_bytes(const StageFootprint& footprint, double factor) {
   return factor >= 2 ? multiply(footprint.greatest_layer_bytes, 2) : 0;
 }
 
+// Whatever the depth. The update of a microbatch comes when its backward has ended.
+std::int64_t fixed_bytes(const StageCosts& costs) {
+  const std::int64_t unheld = costs.most_gradient_bytes == 0 ? costs.version_bytes : 0;
+  const std::int64_t update = add(unheld, costs.update_transient_bytes) - costs.in_flight_bytes;
+  const std::int64_t transient = std::max({costs.forward_transient_bytes, costs.backward_transient_bytes, update});
+  return add(add(costs.resident_bytes, costs.most_gradient_bytes), transient);
+}
+
 StageFootprint footprint_of(const Profile& profile, const std::vector<TensorEnds>& ends,
                             const std::vector<int>& layers) {
   StageFootprint result;
@@ -43,23 +51,24 @@ StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use) {
   const std::int64_t parameters = footprint.parameter_bytes;
   StageCosts costs;
   costs.version_bytes = parameters;
-  costs.in_flight_bytes = use.recompute ? pass.received : pass.held;
+  const std::int64_t copied = use.recompute ? add(pass.received, pass.data) : 0;
+  costs.in_flight_bytes = use.recompute ? copied : pass.held;
   std::int64_t gradients = multiply(parameters, use.gradient_copies);
   if (use.gradients_replace_activations) gradients = std::max<std::int64_t>(gradients - costs.in_flight_bytes, 0);
-  costs.resident_bytes = add(gradients, footprint.buffer_bytes);
-  costs.resident_bytes = add(costs.resident_bytes, optimizer_bytes(parameters, use.optimizer_state_factor));
+  costs.most_gradient_bytes = gradients;
+  costs.resident_bytes = add(footprint.buffer_bytes, optimizer_bytes(parameters, use.optimizer_state_factor));
   // To recompute, the inputs are copied: layers may write what they receive.
-  const std::int64_t forward = add(pass.forward_peak, use.recompute ? pass.received : 0);
-  const std::int64_t unheld = use.gradient_copies == 0 ? parameters : 0;
-  const std::int64_t update = add(unheld, update_bytes(footprint, use.optimizer_state_factor));
-  costs.transient_bytes = std::max({forward, pass.backward_peak, update}) - costs.in_flight_bytes;
+  const std::int64_t forward = add(pass.forward_peak, copied);
+  costs.forward_transient_bytes = forward - costs.in_flight_bytes;
+  costs.backward_transient_bytes = pass.backward_peak - costs.in_flight_bytes;
+  costs.update_transient_bytes = update_bytes(footprint, use.optimizer_state_factor);
   return costs;
 }
 
 std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load) {
   const std::int64_t held =
       add(multiply(costs.version_bytes, load.versions), multiply(costs.in_flight_bytes, load.in_flight));
-  return add(add(add(costs.resident_bytes, costs.message_bytes), costs.transient_bytes), held);
+  return add(add(held, costs.most_message_bytes), fixed_bytes(costs));
 }
 
 std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, double optimizer_state_factor) {
@@ -68,7 +77,7 @@ std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, 
 }
 
 int greatest_warmup(const StageCosts& costs, std::int64_t limit_bytes) {
-  const std::int64_t fixed = add(costs.resident_bytes, costs.transient_bytes);
+  const std::int64_t fixed = fixed_bytes(costs);
   if (fixed > limit_bytes) return -1;
   const std::int64_t each = add(costs.version_bytes, costs.in_flight_bytes);
   constexpr std::int64_t kUnbounded = std::numeric_limits<int>::max();

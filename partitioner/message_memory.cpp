@@ -4,14 +4,11 @@
 #include <numeric>
 
 #include "pipedream/schedule.h"
+#include "schedule/message_memory.h"
 #include "schedule/share.h"
 
 namespace pipedream::detail {
 namespace {
-
-// What src/transport/mpi does: parts that are summed at one time, and messages whose memory a channel keeps.
-constexpr std::int64_t kSummedBytes = std::int64_t{2} << 20;
-constexpr std::int64_t kLeastKeptBytes = 1 << 16;
 
 // Of one link, on one worker at one end of it.
 std::int64_t link_message_bytes(const Plan& plan, int stage, const LinkCosts& link) {
@@ -40,11 +37,7 @@ std::int64_t link_message_bytes(const Plan& plan, int stage, const LinkCosts& li
 
 std::int64_t message_bytes(const Plan& plan, int stage, const MessageMemory& messages, std::int64_t parameter_bytes) {
   if (messages.one_process) return 0;
-  const StagePlan& planned = stage_plan(plan, stage);
-  const std::int64_t replicas = planned.replicas();
-  // Without a delay nothing else is at work while replicas sum up.
-  std::int64_t bytes =
-      planned.reduce_delay > 0 ? std::min(parameter_bytes / replicas, kSummedBytes) * (replicas - 1) : 0;
+  std::int64_t bytes = summed_bytes(stage_plan(plan, stage), parameter_bytes);
   for (const LinkCosts& link : messages.links) {
     const bool is_at_end = link.from == stage || link.to == stage;
     if (is_at_end && !on_same_worker(plan, link.from, link.to)) bytes += link_message_bytes(plan, stage, link);

@@ -17,6 +17,16 @@ struct StageTensor {
   int first_keeper = kElsewhere;  // the producer or a user, of those that keep it
   bool is_sent = false;
 
+  // One storage: it lives as long as one of them does.
+  void take_view(const StageTensor& view) {
+    bytes = std::max(bytes, view.bytes);
+    requires_gradient = requires_gradient || view.requires_gradient;
+    last_user = std::max(last_user, view.last_user);
+    if (first_keeper == kElsewhere || (view.first_keeper != kElsewhere && view.first_keeper < first_keeper)) {
+      first_keeper = view.first_keeper;
+    }
+    is_sent = is_sent || view.is_sent;
+  }
   bool is_received() const { return producer == kElsewhere; }
   bool is_held() const { return is_received() || is_sent || first_keeper != kElsewhere; }
 };
@@ -54,12 +64,17 @@ class StageWalk {
       layers_.push_back(&measured);
       alone_.push_back({measured.kept_bytes, measured.parameter_bytes});
     }
-    for (std::size_t t = 0; t < ends.size(); ++t) add_tensor(profile.tensors[t], ends[t], position);
+    for (std::size_t t = 0; t < ends.size(); ++t) {
+      add_tensor(profile.tensors[t], ends[t], static_cast<int>(t), position);
+    }
   }
 
   PassMemory measure() const {
     PassMemory result;
-    for (const LayerProfile* layer : layers_) result.held += layer->kept_bytes;
+    for (const LayerProfile* layer : layers_) {
+      result.held += layer->kept_bytes;
+      result.data += layer->data_bytes;
+    }
     for (const StageTensor& tensor : tensors_) {
       result.held += tensor.is_held() ? tensor.bytes : 0;
       result.received += tensor.is_received() ? tensor.bytes : 0;
@@ -70,7 +85,23 @@ class StageWalk {
   }
 
  private:
-  void add_tensor(const TensorProfile& profile, const TensorEnds& ends, const std::unordered_map<int, int>& position) {
+  void add_tensor(const TensorProfile& profile, const TensorEnds& ends, int t,
+                  const std::unordered_map<int, int>& position) {
+    const StageTensor tensor = stage_tensor(profile, ends, position);
+    if (tensor.producer == kElsewhere && tensor.last_user == kElsewhere) return;
+    // A view that is made in the stage is no memory of its own, nor is its gradient.
+    const auto viewed = number_.find(ends.view_of);
+    const bool is_view = tensor.producer != kElsewhere && viewed != number_.end();
+    number_[t] = is_view ? viewed->second : tensors_.size();
+    if (is_view) {
+      tensors_[viewed->second].take_view(tensor);
+    } else {
+      tensors_.push_back(tensor);
+    }
+  }
+
+  StageTensor stage_tensor(const TensorProfile& profile, const TensorEnds& ends,
+                           const std::unordered_map<int, int>& position) {
     StageTensor tensor{.bytes = profile.bytes, .requires_gradient = profile.requires_gradient};
     const auto keep = [&](int keeper) {
       if (tensor.first_keeper == kElsewhere) tensor.first_keeper = keeper;
@@ -97,7 +128,7 @@ class StageWalk {
       }
       tensor.last_user = used->second;
     }
-    if (tensor.producer != kElsewhere || tensor.last_user != kElsewhere) tensors_.push_back(tensor);
+    return tensor;
   }
 
   std::int64_t forward_peak() const {
@@ -138,11 +169,11 @@ class StageWalk {
     return peak;
   }
 
-  // The profile measured the layer alone, from the greater of what it held before and what was left of it after.
+  // Where the profile did not measure it: what the layer leaves beyond what it held before.
   std::int64_t made_in_backward(std::size_t l) const {
     const LayerProfile& layer = *layers_[l];
     const Alone& alone = alone_[l];
-    return layer.backward_peak_bytes + std::max<std::int64_t>(alone.after - alone.before, 0);
+    return std::max(layer.backward_peak_bytes, alone.after - alone.before);
   }
 
   // What a layer holds when nothing else is there: before its backward, and after it.
@@ -155,6 +186,7 @@ class StageWalk {
   std::vector<const LayerProfile*> layers_;
   std::vector<Alone> alone_;
   std::vector<StageTensor> tensors_;
+  std::unordered_map<int, std::size_t> number_;  // in tensors_, of a tensor of the profile
 };
 
 }  // namespace

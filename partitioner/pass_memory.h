@@ -10,12 +10,13 @@
 
 namespace pipedream::detail {
 
-// Bytes. Model inputs are not in a profile: only what layers keep of them counts.
+// Bytes. Of model inputs only what layers keep counts, but for `data`.
 struct PassMemory {
   // From the forward to the backward: what layers keep, tensors that come in, tensors that go out (they start the
   // backward), and tensors inside that their producer or a user keeps; each tensor once.
   std::int64_t held = 0;
   std::int64_t received = 0;  // of these, the tensors that come in
+  std::int64_t data = 0;      // model inputs that layers use
   // The greatest while the pass runs. A forward holds what it has made so far and somebody still uses or keeps; a
   // backward what layers to come keep, the gradients that came in, gradients between layers, and those of the
   // parameters so far; both what the layer at work takes for itself.

@@ -64,7 +64,7 @@ std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, co
   for (int s = 0; s < static_cast<int>(plan.stages.size()); ++s) {
     const auto footprint = stage_footprint(profile, model.ends, model.stage_of_layer, s);
     costs.push_back(memory_costs(footprint, stage_use(plan, s, optimizer_state_factor)));
-    costs.back().message_bytes = message_bytes(plan, s, messages, footprint.parameter_bytes);
+    costs.back().most_message_bytes = message_bytes(plan, s, messages, footprint.parameter_bytes);
   }
   for (std::size_t l = 0; l < profile.layers.size(); ++l) {
     const auto stage = static_cast<std::size_t>(model.stage_of_layer[l]);
@@ -78,7 +78,9 @@ std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, co
 StageUse stage_use(const Plan& plan, int stage, double optimizer_state_factor) {
   const StagePlan& planned = stage_plan(plan, stage);
   const bool accumulates = planned.replicas() > 1 || microbatches_per_update(plan, stage) > 1;
-  return {.gradient_copies = accumulates ? 1 + planned.reduce_delay : 0,
+  // Where replicas reduce while they compute, the next sum has begun.
+  const bool overlaps = planned.replicas() > 1 && (planned.reduce_delay > 0 || plan.algorithm == Algorithm::two_bw);
+  return {.gradient_copies = accumulates ? 1 + (overlaps ? 1 : 0) : 0,
           .gradients_replace_activations = planned.replicas() == 1 && plan.algorithm == Algorithm::gpipe,
           .recompute = planned.recompute,
           .optimizer_state_factor = optimizer_state_factor};

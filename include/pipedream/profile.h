@@ -26,7 +26,10 @@ struct LayerProfile {
   std::int64_t kept_bytes = 0;
   bool keeps_input = false;
   bool keeps_output = false;
-  // Greatest extra allocation while the pass runs, beyond what lives before and after it.
+  // Model inputs that it uses, also those that are kept.
+  std::int64_t data_bytes = 0;
+  // Greatest extra allocation while the pass runs: of the forward beyond what lives before or after it, of the backward
+  // beyond what lives before it, gradients that came in included.
   std::int64_t forward_peak_bytes = 0;
   std::int64_t backward_peak_bytes = 0;
 };
@@ -38,6 +41,8 @@ struct TensorProfile {
   std::vector<std::string> consumers;  // layers, in graph order, once per use
   std::int64_t bytes = 0;
   bool requires_gradient = true;
+  // The tensor whose storage it is a view of, one that its producer uses or makes; empty: it has its own.
+  std::string view_of = {};
 };
 
 struct Profile {

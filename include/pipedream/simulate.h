@@ -33,11 +33,17 @@ struct StageCosts {
   double forward_us = 0;
   double backward_us = 0;
   double update_us = 0;
-  std::int64_t version_bytes = 0;    // of one version of the weights; also what a reduction sums up
+  std::int64_t version_bytes = 0;    // of one version of the weights; also of a sum of gradients, which is reduced
   std::int64_t in_flight_bytes = 0;  // kept from a forward to its backward
-  std::int64_t resident_bytes = 0;   // held all the time beside them: gradients, optimizer, buffers
-  std::int64_t message_bytes = 0;    // of messages under way: received ahead, and sent but still to be waited for
-  std::int64_t transient_bytes = 0;  // greatest extra allocation of a pass or an update
+  std::int64_t resident_bytes = 0;   // held all the time beside them: optimizer, buffers
+  // The greatest extra allocation of each action.
+  std::int64_t forward_transient_bytes = 0;
+  std::int64_t backward_transient_bytes = 0;
+  std::int64_t update_transient_bytes = 0;
+  // Held between microbatches at most, where there is no simulation to tell: sums of gradients; messages received
+  // ahead, and sent but still to be waited for.
+  std::int64_t most_gradient_bytes = 0;
+  std::int64_t most_message_bytes = 0;
 };
 
 // What one microbatch sends over a link: activations to the later stage, gradients back.

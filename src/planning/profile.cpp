@@ -57,6 +57,7 @@ void check_layers(const Profile& profile, std::int64_t& total_bytes) {
     add_bytes(layer.parameter_bytes, field("parameter_bytes"), layer.name, total_bytes);
     add_bytes(layer.buffer_bytes, field("buffer_bytes"), layer.name, total_bytes);
     add_bytes(layer.kept_bytes, field("kept_bytes"), layer.name, total_bytes);
+    add_bytes(layer.data_bytes, field("data_bytes"), layer.name, total_bytes);
     add_bytes(layer.forward_peak_bytes, field("forward_peak_bytes"), layer.name, total_bytes);
     add_bytes(layer.backward_peak_bytes, field("backward_peak_bytes"), layer.name, total_bytes);
     total_us += layer.forward_us + layer.backward_us;

@@ -16,6 +16,7 @@ void describe(Fields& fields, LayerProfile& layer) {
   fields.required("kept_bytes", layer.kept_bytes);
   fields.required("keeps_input", layer.keeps_input);
   fields.required("keeps_output", layer.keeps_output);
+  fields.optional("data_bytes", layer.data_bytes);
   fields.required("forward_peak_bytes", layer.forward_peak_bytes);
   fields.required("backward_peak_bytes", layer.backward_peak_bytes);
 }
@@ -27,6 +28,7 @@ void describe(Fields& fields, TensorProfile& tensor) {
   fields.required("consumers", tensor.consumers);
   fields.required("bytes", tensor.bytes);
   fields.required("requires_gradient", tensor.requires_gradient);
+  fields.optional("view_of", tensor.view_of);
 }
 
 template <class Fields>

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "planning/config_error.h"
@@ -102,6 +103,17 @@ void check_order(const Profile& profile, const std::vector<TensorEnds>& ends) {
   }
 }
 
+void check_views(const Profile& profile, const std::vector<TensorEnds>& ends) {
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (ends[i].view_of < 0) continue;
+    const TensorEnds& viewed = ends[static_cast<std::size_t>(ends[i].view_of)];
+    const bool is_used = std::binary_search(viewed.consumers.begin(), viewed.consumers.end(), ends[i].producer);
+    if (is_used || viewed.producer == ends[i].producer) continue;
+    throw_config_error("tensors[{}].view_of: layer \"{}\", which makes \"{}\", neither uses nor makes \"{}\"", i,
+                       profile.tensors[i].producer, profile.tensors[i].name, profile.tensors[i].view_of);
+  }
+}
+
 void check_all_reach_the_loss(const Profile& profile, const std::vector<TensorEnds>& ends) {
   std::vector<char> reaches(profile.layers.size(), 0);
   reaches.back() = 1;
@@ -122,6 +134,7 @@ void check_all_reach_the_loss(const Profile& profile, const std::vector<TensorEn
 }  // namespace
 
 std::vector<TensorEnds> tensor_ends(const Profile& profile) {
+  std::unordered_map<std::string, int> tensors;
   std::unordered_map<std::string, int> position;
   for (std::size_t i = 0; i < profile.layers.size(); ++i) position[profile.layers[i].name] = static_cast<int>(i);
   std::vector<TensorEnds> result(profile.tensors.size());
@@ -138,6 +151,14 @@ std::vector<TensorEnds> tensor_ends(const Profile& profile) {
       }
       result[i].consumers.push_back(consumer->second);
     }
+    if (!tensor.view_of.empty()) {
+      const auto viewed = tensors.find(tensor.view_of);
+      if (viewed == tensors.end()) {
+        throw_config_error("tensors[{}].view_of: no tensor before \"{}\" is \"{}\"", i, tensor.name, tensor.view_of);
+      }
+      result[i].view_of = viewed->second;
+    }
+    tensors[tensor.name] = static_cast<int>(i);
   }
   return result;
 }
@@ -146,6 +167,7 @@ void validate_graph(const Profile& profile) {
   const std::vector<TensorEnds> ends = tensor_ends(profile);
   refuse_cycle(profile, ends);
   check_order(profile, ends);
+  check_views(profile, ends);
   check_all_reach_the_loss(profile, ends);
 }
 

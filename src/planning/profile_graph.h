@@ -11,6 +11,7 @@ namespace pipedream::detail {
 struct TensorEnds {
   int producer = 0;
   std::vector<int> consumers;  // ascending, once per use
+  int view_of = -1;            // another tensor
 };
 
 // Throws ConfigError: an unknown layer, a cycle, an order of layers, tensors or consumers that is not the graph's, a

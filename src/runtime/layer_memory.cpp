@@ -148,7 +148,7 @@ class LayerMeasurement {
     const std::int64_t peak = meter_.peak_bytes();
     roots_.clear();
     gradients_.clear();
-    result_.backward_peak_bytes = peak - std::max(before, meter_.live_bytes());
+    result_.backward_peak_bytes = peak - before;
   }
 
   const ProfiledModel& model_;

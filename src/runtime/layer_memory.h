@@ -32,9 +32,9 @@ struct LayerMemory {
   std::int64_t backward_peak_bytes = 0;
 };
 
-// Runs the layer forward and backward once, on copies of its inputs, gradients of ones coming in. Peaks are beyond the
-// greater of what lives before and after the pass; before the backward that includes the incoming gradients, after it
-// the gradients of parameters and inputs.
+// Runs the layer forward and backward once, on copies of its inputs, gradients of ones coming in. The forward's peak
+// is beyond the greater of what lives before and after it; the backward's beyond what lives before it, with the
+// incoming gradients.
 LayerMemory measure_layer_memory(const ProfiledModel& model, std::size_t layer, const ProbeResult& probe);
 
 }  // namespace pipedream::detail

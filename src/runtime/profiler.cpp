@@ -32,7 +32,8 @@ void check(const ProfileOptions& options) {
   demand(options.seconds >= 0, "seconds", options.seconds, "0 or more");
 }
 
-std::vector<TensorProfile> tensor_profiles(const detail::ProfiledModel& model, const detail::ProbeResult& probe) {
+std::vector<TensorProfile> tensor_profiles(const detail::ProfiledModel& model, const detail::ProbeResult& probe,
+                                           const std::vector<std::optional<std::size_t>>& view_of) {
   std::vector<TensorProfile> tensors;
   for (std::size_t slot = 0; slot < model.slots().size(); ++slot) {
     const detail::Slot& from = model.slots()[slot];
@@ -43,6 +44,7 @@ std::vector<TensorProfile> tensor_profiles(const detail::ProfiledModel& model, c
     for (const std::size_t consumer : from.consumers) tensor.consumers.push_back(model.layers()[consumer].name);
     tensor.bytes = detail::tensor_bytes(probe.values[slot]);
     tensor.requires_gradient = probe.requires_gradient[slot];
+    if (view_of[slot] && !model.slots()[*view_of[slot]].is_data) tensor.view_of = model.slots()[*view_of[slot]].name;
   }
   return tensors;
 }
@@ -71,8 +73,9 @@ Local prepare(const LayerGraph& graph, const Dataset& data, const ProfileOptions
   const detail::ProbeResult probe = detail::probe(*local.model, local.data);
   local.profile.graph_hash = graph.hash();
   local.profile.microbatch_size = rows;
-  local.profile.layers = detail::measure_memory(*local.model, probe);
-  local.profile.tensors = tensor_profiles(*local.model, probe);
+  detail::ModelMemory memory = detail::measure_memory(*local.model, probe);
+  local.profile.layers = std::move(memory.layers);
+  local.profile.tensors = tensor_profiles(*local.model, probe, memory.view_of);
   return local;
 }
 

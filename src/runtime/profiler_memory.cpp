@@ -37,6 +37,14 @@ class Account {
     return profiles;
   }
 
+  std::vector<std::optional<std::size_t>> views() const {
+    std::vector<std::optional<std::size_t>> views(model_.slots().size());
+    for (const LayerMemory& layer : memory_) {
+      for (const OutputMemory& output : layer.outputs) views[output.slot] = output.alias;
+    }
+    return views;
+  }
+
  private:
   std::vector<InputMemory*> uses_of(std::size_t slot) {
     std::vector<InputMemory*> uses;
@@ -98,6 +106,7 @@ class Account {
     std::size_t kept_tensors = 0;
     for (const InputMemory& input : memory_[layer].inputs) {
       if (model_.slots()[input.slot].is_data) {
+        profile.data_bytes += input.storage_bytes;
         if (input.kept) profile.kept_bytes += input.storage_bytes;
         continue;
       }
@@ -123,8 +132,9 @@ class Account {
 
 std::int64_t tensor_bytes(const torch::Tensor& tensor) { return tensor.numel() * tensor.element_size(); }
 
-std::vector<LayerProfile> measure_memory(const ProfiledModel& model, const ProbeResult& probe) {
-  return Account(model, probe).profiles();
+ModelMemory measure_memory(const ProfiledModel& model, const ProbeResult& probe) {
+  Account account(model, probe);
+  return {account.profiles(), account.views()};
 }
 
 }  // namespace pipedream::detail

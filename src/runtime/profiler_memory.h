@@ -9,14 +9,20 @@
 // - where a kept tensor is part of a larger storage that its layer made, the rest is in the layer's kept_bytes.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "pipedream/profile.h"
 #include "runtime/profiled_model.h"
 #include "runtime/profiler_probe.h"
 
 namespace pipedream::detail {
 
-// Bytes of every layer of the model; times stay 0.
-std::vector<LayerProfile> measure_memory(const ProfiledModel& model, const ProbeResult& probe);
+struct ModelMemory {
+  std::vector<LayerProfile> layers;                 // bytes; times stay 0
+  std::vector<std::optional<std::size_t>> view_of;  // by slot: the slot whose storage it is a view of
+};
+ModelMemory measure_memory(const ProfiledModel& model, const ProbeResult& probe);
 
 // Payload of a message that carries this tensor.
 std::int64_t tensor_bytes(const torch::Tensor& tensor);

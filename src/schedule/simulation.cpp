@@ -19,6 +19,7 @@ Simulation::Simulation(const Program& program, const Plan& plan, const Segment& 
     : costs_(costs),
       segment_(segment),
       state_(program, plan, costs),
+      memory_(plan, costs, segment.pass, state_),
       ends_(plan.stages.size()),
       records_(options.record) {
   for (auto& ends : ends_) ends.reserve(static_cast<std::size_t>(segment.microbatches));
@@ -83,26 +84,27 @@ bool Simulation::execute(SimulatedRun& worker, const Action& action) {
   return true;
 }
 
-void Simulation::compute(SimulatedRun& worker, const Action& action, double us) {
+void Simulation::compute(SimulatedRun& worker, double us) {
   worker.now += us;
   worker.figures.compute_us += us;
-  worker.figures.peak_bytes = std::max(worker.figures.peak_bytes, worker.held_bytes + costs_of(action).transient_bytes);
 }
 
 void Simulation::forward(SimulatedRun& worker, const Action& action) {
   if (segment_.pass != Pass::forward_only) {
     worker.figures.peak_in_flight = std::max(worker.figures.peak_in_flight, ++worker.in_flight);
-    worker.held_bytes += costs_of(action).in_flight_bytes;
   }
-  compute(worker, action, costs_of(action).forward_us);
+  memory_.begin_forward(action, worker);
+  compute(worker, costs_of(action).forward_us);
+  memory_.end_forward(action, worker);
   if (segment_.pass == Pass::forward_only) note_end(worker, action);
   free_version(worker, action);
 }
 
 void Simulation::backward(SimulatedRun& worker, const Action& action) {
-  compute(worker, action, costs_of(action).backward_us);
+  memory_.begin_backward(action, worker);
+  compute(worker, costs_of(action).backward_us);
   --worker.in_flight;
-  worker.held_bytes -= costs_of(action).in_flight_bytes;
+  memory_.end_backward(action, worker);
   note_end(worker, action);
   free_version(worker, action);
 }
@@ -113,7 +115,9 @@ void Simulation::update(SimulatedRun& worker, const Action& action) {
     worker.held_bytes += costs_of(action).version_bytes;
     worker.figures.peak_versions = std::max(worker.figures.peak_versions, worker.versions);
   }
-  compute(worker, action, costs_of(action).update_us);
+  memory_.begin_update(action, worker);
+  compute(worker, costs_of(action).update_us);
+  memory_.end_update(action, worker);
 }
 
 void Simulation::free_version(SimulatedRun& worker, const Action& action) {

@@ -3,6 +3,7 @@
 // that waits goes on at that end or later.
 #pragma once
 
+#include "schedule/simulated_memory.h"
 #include "schedule/simulation_state.h"
 
 namespace pipedream::detail {
@@ -29,7 +30,7 @@ class Simulation {
   void forward(SimulatedRun& worker, const Action& action);
   void backward(SimulatedRun& worker, const Action& action);
   void update(SimulatedRun& worker, const Action& action);
-  void compute(SimulatedRun& worker, const Action& action, double us);
+  static void compute(SimulatedRun& worker, double us);
   void free_version(SimulatedRun& worker, const Action& action);
   void note_end(const SimulatedRun& worker, const Action& action);
 
@@ -58,6 +59,7 @@ class Simulation {
   const SimulationCosts& costs_;
   const Segment segment_;
   SimulationState state_;
+  SimulatedMemory memory_;
   std::vector<std::vector<double>> ends_;
   bool records_;
   Timeline timeline_;

@@ -23,8 +23,10 @@ void Simulation::post_message(SimulatedRun& worker, const Action& action) {
   worker.now += costs_.post_us;
   if (action.kind == ActionKind::send_post) {
     channel.messages[channel.sends_posted++].send_posted = worker.now;
+    memory_.post_send(id);
   } else {
     channel.messages[channel.receives_posted++].receive_posted = worker.now;
+    memory_.post_receive(id);
   }
   start_message(id, 0);
 }
@@ -53,6 +55,7 @@ bool Simulation::wait_for_send(SimulatedRun& worker, const Action& action) {
   SimulatedChannel& channel = state_.channels[static_cast<std::size_t>(id)];
   if (channel.sends_waited >= channel.ended) return block(worker, id);
   const double left = channel.messages[channel.sends_waited++].left;
+  memory_.wait_for_send(id);
   channel.messages.drop_before(std::min(channel.sends_waited, channel.receives_waited));
   return wait_until(worker, left, &SimulatedWorker::send_wait_us);
 }
@@ -71,6 +74,7 @@ bool Simulation::wait_for_receive(SimulatedRun& worker, const Action& action) {
 void Simulation::post_reduction(SimulatedRun& worker, const Action& action) {
   SimulatedGroup& group = group_of(action);
   worker.now += costs_.post_us;
+  memory_.post_reduction(action, worker);
   SimulatedReduction& reduction = group.reductions[action.version - 1];
   reduction.last_post = std::max(reduction.last_post, worker.now);
   if (++reduction.posted < static_cast<int>(group.members.size())) return;

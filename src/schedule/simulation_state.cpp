@@ -35,8 +35,11 @@ void check_stages(const Plan& plan, const SimulationCosts& costs) {
     require_bytes(stage.version_bytes, where, "version_bytes");
     require_bytes(stage.in_flight_bytes, where, "in_flight_bytes");
     require_bytes(stage.resident_bytes, where, "resident_bytes");
-    require_bytes(stage.message_bytes, where, "message_bytes");
-    require_bytes(stage.transient_bytes, where, "transient_bytes");
+    require_bytes(stage.forward_transient_bytes, where, "forward_transient_bytes");
+    require_bytes(stage.backward_transient_bytes, where, "backward_transient_bytes");
+    require_bytes(stage.update_transient_bytes, where, "update_transient_bytes");
+    require_bytes(stage.most_gradient_bytes, where, "most_gradient_bytes");
+    require_bytes(stage.most_message_bytes, where, "most_message_bytes");
   }
 }
 
@@ -112,8 +115,6 @@ void SimulationState::add_group(const StagePlan& stage, const StageCosts& costs)
   for (const int member : stage.workers) {
     SimulatedRun& worker = workers[static_cast<std::size_t>(member)];
     worker.figures.peak_versions = ++worker.versions;
-    worker.held_bytes += costs.version_bytes + costs.resident_bytes + costs.message_bytes;
-    worker.figures.peak_bytes = worker.held_bytes;
   }
 }
 

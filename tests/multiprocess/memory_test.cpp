@@ -21,8 +21,6 @@ namespace {
 constexpr std::int64_t kSize = 32;  // of a microbatch
 constexpr std::int64_t kSteps = 60;
 constexpr double kTolerance = 0.03;
-// Of the middle stages, whose messages are a twentieth of all that they hold here: one more or less.
-constexpr double kMessageBytes = 131072;
 
 // Tensors of 64 to 256 KiB between convolutions, norms and linear layers. 219 rows: the last microbatch of an epoch is
 // smaller than the others.
@@ -60,15 +58,6 @@ std::vector<Plan> plans_of(const LayerGraph& graph, Algorithm algorithm, int wor
   return plans;
 }
 
-// The prediction takes every slot of a channel for full. Where updates end with a flush, stages between others use
-// fewer of them, and a step of Adam comes when nothing is in flight: there it is up to a third too high or a tenth too
-// low.
-bool is_rough(const Plan& plan, const OptimizerSpec& optimizer) {
-  if (!traits_of(plan.algorithm).flushes || plan.stages.size() == 1) return false;
-  const bool holds_inputs_only = plan.stages.front().recompute && state_factor(optimizer) >= 2;
-  return plan.workers() > 2 || (plan.algorithm == Algorithm::gpipe && holds_inputs_only);
-}
-
 // "worker 1: predicted 5, measured 7 bytes", where they are too far from each other.
 std::string check_memory(Communicator& comm, const TestModel& model, const Profile& profile, const Plan& plan,
                          const OptimizerSpec& optimizer) {
@@ -80,8 +69,7 @@ std::string check_memory(Communicator& comm, const TestModel& model, const Profi
   std::string wrong;
   for (std::size_t w = 0; w < workers.size(); ++w) {
     const auto measured = static_cast<double>(workers[w].peak_bytes);
-    const double message = workers.size() > 2 ? kMessageBytes : 0;
-    if (std::abs(static_cast<double>(predicted.peak_bytes[w]) - measured) <= kTolerance * measured + message) continue;
+    if (std::abs(static_cast<double>(predicted.peak_bytes[w]) - measured) <= kTolerance * measured) continue;
     wrong += "worker " + std::to_string(w) + ": predicted " + std::to_string(predicted.peak_bytes[w]) + ", measured " +
              std::to_string(workers[w].peak_bytes) + " bytes; ";
   }
@@ -99,7 +87,6 @@ TEST_CASE("memory is predicted within 3%", "[memory]") {
       for (const OptimizerSpec& optimizer :
            {sgd({.learning_rate = 0.01}), sgd({.learning_rate = 0.01, .momentum = 0.9}),
             adam({.learning_rate = 0.001})}) {
-        if (is_rough(plan, optimizer)) continue;
         INFO(to_json(plan));
         INFO("state factor " << state_factor(optimizer));
         CHECK(check_memory(*comm, model, measured, plan, optimizer) == "");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -145,17 +146,14 @@ class StageMoments {
   std::int64_t before_backward(int l) const {
     std::int64_t bytes = kept_by_layers(l) + tensors([&](const Ends& t) { return is_held(t, l + 1); });
     for (int k = l + 1; k < end_; ++k) bytes += layer(k).parameter_bytes;
-    for (const TensorProfile& tensor : profile_.tensors) {
-      const Ends t = ends_of(tensor);
-      if (!tensor.requires_gradient) continue;
-      if (is_sent(t)) bytes += tensor.bytes;
-      const bool has_come = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u) && u > l; });
-      if (has_come && t.producer <= l) bytes += tensor.bytes;
-    }
-    return bytes;
+    const auto has_come = [&](const Ends& t) {
+      const bool come = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u) && u > l; });
+      return come && t.producer <= l;
+    };
+    return bytes + gradients([&](const Ends& t) { return is_sent(t); }) + gradients(has_come);
   }
 
-  // The profile's peak is beyond the greater of what the layer holds before its backward and leaves after it.
+  // Measured, or at least what the layer leaves after its backward beyond what it holds before.
   std::int64_t made_in_backward(int l) const {
     std::int64_t before = layer(l).kept_bytes;
     std::int64_t after = layer(l).parameter_bytes;
@@ -167,7 +165,7 @@ class StageMoments {
       before += layer(l).keeps_input ? tensor.bytes : 0;
       after += gradient;
     }
-    return layer(l).backward_peak_bytes + std::max<std::int64_t>(after - before, 0);
+    return std::max(layer(l).backward_peak_bytes, after - before);
   }
 
  private:
@@ -201,15 +199,39 @@ class StageMoments {
     for (int l = first_; l <= last; ++l) bytes += layer(l).kept_bytes;
     return bytes;
   }
+  bool is_of_stage(const TensorProfile& tensor) const {
+    const Ends t = ends_of(tensor);
+    return inside(t.producer) || is_received(t);
+  }
+  // The tensor whose memory it is, in this stage.
+  std::string storage_of(const TensorProfile& tensor) const {
+    if (tensor.view_of.empty() || !inside(ends_of(tensor).producer)) return tensor.name;
+    const auto viewed = std::find_if(profile_.tensors.begin(), profile_.tensors.end(),
+                                     [&](const TensorProfile& other) { return other.name == tensor.view_of; });
+    return is_of_stage(*viewed) ? storage_of(*viewed) : tensor.name;
+  }
+  // Of the storages with a tensor that satisfies it, each the size of its greatest tensor.
+  template <class Condition>
+  std::int64_t storages(Condition condition) const {
+    std::map<std::string, std::pair<std::int64_t, bool>> found;
+    for (const TensorProfile& tensor : profile_.tensors) {
+      if (!is_of_stage(tensor)) continue;
+      auto& [bytes, counts] = found[storage_of(tensor)];
+      bytes = std::max(bytes, tensor.bytes);
+      counts = counts || condition(tensor);
+    }
+    std::int64_t sum = 0;
+    for (const auto& [name, storage] : found) sum += storage.second ? storage.first : 0;
+    return sum;
+  }
   template <class Condition>
   std::int64_t tensors(Condition condition) const {
-    std::int64_t bytes = 0;
-    for (const TensorProfile& tensor : profile_.tensors) {
-      const Ends t = ends_of(tensor);
-      const bool is_of_stage = inside(t.producer) || is_received(t);
-      bytes += is_of_stage && condition(t) ? tensor.bytes : 0;
-    }
-    return bytes;
+    return storages([&](const TensorProfile& tensor) { return condition(ends_of(tensor)); });
+  }
+  template <class Condition>
+  std::int64_t gradients(Condition condition) const {
+    return storages(
+        [&](const TensorProfile& tensor) { return tensor.requires_gradient && condition(ends_of(tensor)); });
   }
 
   const Profile& profile_;
@@ -243,6 +265,14 @@ Profile random_profile(std::mt19937_64& random, int layers, bool chain) {
     std::multiset<int> users{chain ? i + 1 : pick(random, i + 1, layers - 1)};
     for (int extra = pick(random, 0, 2); !chain && extra > 0; --extra) users.insert(pick(random, i + 1, layers - 1));
     for (const int user : users) tensor.consumers.push_back("l" + std::to_string(user));
+    if (!profile.tensors.empty() && pick(random, 0, 2) == 0) {
+      const TensorProfile& viewed = profile.tensors[static_cast<std::size_t>(pick(random, 0, i - 1))];
+      const bool is_used = std::count(viewed.consumers.begin(), viewed.consumers.end(), tensor.producer) > 0;
+      if (is_used) {
+        tensor.view_of = viewed.name;
+        tensor.requires_gradient = viewed.requires_gradient;
+      }
+    }
     profile.tensors.push_back(tensor);
   }
   return profile;

@@ -51,9 +51,10 @@ TEST_CASE("costs of stages and links") {
   CHECK(costs.stages[0].forward_us == 21);
   CHECK(costs.stages[0].backward_us == 42);
   CHECK(costs.stages[0].version_bytes == 3000);
-  CHECK(costs.stages[0].resident_bytes == 3000 * (2 + 2) + 7);                           // two gradients with the delay
-  CHECK(costs.stages[0].transient_bytes == 2 * 2000 - costs.stages[0].in_flight_bytes);  // Adam's step
-  CHECK(costs.stages[0].message_bytes == 3 * 20 + 40 + 1500);  // gradients, one sent activation, a part of a sum
+  CHECK(costs.stages[0].resident_bytes == 3000 * 2 + 7);
+  CHECK(costs.stages[0].update_transient_bytes == 2 * 2000);        // Adam's step
+  CHECK(costs.stages[0].most_gradient_bytes == 3000 * 2);           // two with the delay
+  CHECK(costs.stages[0].most_message_bytes == 3 * 20 + 40 + 1500);  // gradients, one sent activation, a part of a sum
   REQUIRE(costs.links.size() == 1);
   CHECK(costs.links[0].forward_bytes == 40);
   CHECK(costs.links[0].backward_bytes == 20);
@@ -73,7 +74,8 @@ TEST_CASE("a stage that recomputes keeps what came in, and repeats its forward i
   CHECK(repeated.backward_us == kept.backward_us + kept.forward_us);
   CHECK(repeated.in_flight_bytes == 20);  // of the one tensor that comes in
   CHECK(kept.in_flight_bytes > 20);
-  CHECK(repeated.transient_bytes + 20 == kept.transient_bytes + kept.in_flight_bytes);
+  CHECK(repeated.backward_transient_bytes + 20 == kept.backward_transient_bytes + kept.in_flight_bytes);
+  CHECK(repeated.forward_transient_bytes == kept.forward_transient_bytes + kept.in_flight_bytes);  // and a copy
   CHECK(repeated.resident_bytes == kept.resident_bytes);
 }
 
@@ -95,7 +97,7 @@ TEST_CASE("simulated against predicted: time where compute binds, memory always"
       CHECK(report.microbatch_us == Approx(plan.prediction.microbatch_us).epsilon(slack));
       for (const StagePlan& stage : plan.stages) {
         for (const int worker : stage.workers) {
-          CHECK(report.workers[static_cast<std::size_t>(worker)].peak_bytes == stage.prediction.memory_bytes);
+          CHECK(report.workers[static_cast<std::size_t>(worker)].peak_bytes <= stage.prediction.memory_bytes);
         }
       }
     }
