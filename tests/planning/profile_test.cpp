@@ -65,6 +65,11 @@ TEST_CASE("names must be there, unique and known") {
              Equals("layers[2].name: \"layer0\" is also the name of layers[0]"));
   CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].name = "layer0.out"; }),
              Equals("tensors[1].name: \"layer0.out\" is also the name of tensors[0]"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[0].view_of = "layer1.out"; }),
+             Equals("tensors[0].view_of: no tensor before \"layer0.out\" is \"layer1.out\""));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[2].view_of = "layer0.out"; }),
+             Equals("tensors[2].view_of: layer \"layer2\", which makes \"layer2.out\", neither uses nor makes "
+                    "\"layer0.out\""));
   CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].producer = "nobody"; }),
              Equals("tensors[1].producer: there is no layer \"nobody\""));
   CHECK_THAT(profile_error_after([](Profile& p) {
@@ -113,7 +118,9 @@ TEST_CASE("a profile file comes back as it was written") {
   profile.layers[1].keeps_output = true;
   profile.layers[2].forward_peak_bytes = 7;
   profile.layers[2].backward_peak_bytes = 9;
+  profile.layers[0].data_bytes = 11;
   profile.tensors[1].requires_gradient = false;
+  profile.tensors[1].view_of = "layer0.out";
   profile.whole_forward_us = 3.5;
   profile.whole_backward_us = 4.5;
   profile.workers_computing = 2;
@@ -127,7 +134,9 @@ TEST_CASE("a profile file comes back as it was written") {
   CHECK(read.layers[1].keeps_output);
   CHECK(read.layers[2].forward_peak_bytes == 7);
   CHECK(read.layers[2].backward_peak_bytes == 9);
+  CHECK(read.layers[0].data_bytes == 11);
   CHECK_FALSE(read.tensors[1].requires_gradient);
+  CHECK(read.tensors[1].view_of == "layer0.out");
   CHECK(read.graph_hash == profile.graph_hash);
   CHECK(read.whole_backward_us == 4.5);
   CHECK(read.threads_per_worker == 3);

@@ -109,6 +109,16 @@ TEST_CASE("two workers agree to the bit and measure their links", "[profiler]") 
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("views and model inputs are in the profile", "[profiler]") {
+  const Profile profile = profiles_of("convolutions", 1, quick_options()).front();
+  for (const TensorProfile& tensor : profile.tensors) {
+    INFO(tensor.name);
+    CHECK(tensor.view_of == (tensor.producer == "flatten" ? "relu2" : ""));
+  }
+  CHECK(profile.layers.front().data_bytes > 0);
+  CHECK(profile.layers[1].data_bytes == 0);
+}
+
 TEST_CASE("bytes do not change from one profile to the next", "[profiler]") {
   const Profile first = profiles_of("recurrent", 1, quick_options()).front();
   const Profile second = profiles_of("recurrent", 1, quick_options()).front();
