@@ -81,41 +81,4 @@ StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorE
   return result;
 }
 
-RangeFootprints::RangeFootprints(const Profile& profile) : layers_(profile.layers) {
-  std::vector<TensorEnds> ends = tensor_ends(profile);
-  for (std::size_t t = 0; t < ends.size(); ++t) {
-    bool kept = layers_[static_cast<std::size_t>(ends[t].producer)].keeps_output;
-    for (const int consumer : ends[t].consumers) kept = kept || layers_[static_cast<std::size_t>(consumer)].keeps_input;
-    tensors_.push_back({std::move(ends[t]), profile.tensors[t].bytes, kept});
-  }
-}
-
-std::vector<StageFootprint> RangeFootprints::row(int first) const {
-  // change[e]: bytes of tensors that the range ending at e holds and the one ending at e - 1 does not.
-  std::vector<std::int64_t> change(layers_.size() + 2, 0);
-  const auto from = [&](int end) -> std::int64_t& { return change[static_cast<std::size_t>(end)]; };
-  for (const Tensor& tensor : tensors_) {
-    const auto& consumers = tensor.ends.consumers;
-    if (tensor.ends.producer < first) {
-      const auto user = std::lower_bound(consumers.begin(), consumers.end(), first);
-      if (user != consumers.end()) from(*user + 1) += tensor.bytes;
-    } else if (tensor.kept_inside) {
-      from(tensor.ends.producer + 1) += tensor.bytes;
-    } else if (!consumers.empty()) {
-      from(tensor.ends.producer + 1) += tensor.bytes;
-      from(consumers.back() + 1) -= tensor.bytes;
-    }
-  }
-  std::vector<StageFootprint> result;
-  StageFootprint sum;
-  for (std::size_t l = static_cast<std::size_t>(first); l < layers_.size(); ++l) {
-    sum.parameter_bytes += layers_[l].parameter_bytes;
-    sum.buffer_bytes += layers_[l].buffer_bytes;
-    sum.in_flight_bytes += layers_[l].kept_bytes + change[l + 1];
-    sum.peak_bytes = std::max(sum.peak_bytes, peak_of(layers_[l]));
-    result.push_back(sum);
-  }
-  return result;
-}
-
 }  // namespace pipedream::detail

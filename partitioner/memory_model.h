@@ -40,23 +40,4 @@ int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double op
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
                                const std::vector<int>& stage_of_layer, int stage);
 
-// Of all ranges of the graph order, row by row.
-class RangeFootprints {
- public:
-  explicit RangeFootprints(const Profile& profile);
-
-  // The ranges [first, first + 1), [first, first + 2), ... in time linear in layers and tensors.
-  std::vector<StageFootprint> row(int first) const;
-
- private:
-  struct Tensor {
-    TensorEnds ends;
-    std::int64_t bytes;
-    bool kept_inside;  // by its producer or a user, also when no other stage uses it
-  };
-
-  const std::vector<LayerProfile>& layers_;  // of the profile, which must outlive this
-  std::vector<Tensor> tensors_;
-};
-
 }  // namespace pipedream::detail

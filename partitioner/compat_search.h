@@ -1,0 +1,72 @@
+// Plans of the released optimizer's cost model within a bound, on exactly so many components.
+//
+// From the end of the range to its beginning: which numbers of components can do what comes after a state within the
+// bound? With what comes after it a stage knows its memory. From two replicas on more of them are never worse, so a
+// replicated stage makes all numbers from some least one on possible, and the least number behind it is the best one;
+// stages of one component make the others, one by one. A state takes as many bits as there are components.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "partitioner/compat_costs.h"
+
+namespace pipedream::detail {
+
+struct CompatOptions {
+  int components = 1;  // all are used
+  bool straight = false;
+  int first = 0;  // the range of states
+  int end = 0;
+};
+
+class CompatSearch {
+ public:
+  CompatSearch(const CompatCosts& costs, const CompatOptions& options);
+
+  // Empty: there is none.
+  std::optional<std::vector<FoundStage>> plan_within(double bound_us);
+
+ private:
+  // Numbers of components.
+  class Counts {
+   public:
+    void clear(int components);
+    bool is_empty() const { return least_ < 0; }
+    int least() const { return least_; }
+    bool contains(int count) const;
+    void add(int count);
+    void add_from(int count, int most);
+    // Those of another, up to `most_before`, with one more each.
+    void add_one_more(const Counts& other, int most_before);
+
+   private:
+    std::vector<std::uint64_t> words_;
+    int least_ = -1;
+  };
+
+  void cover_from(int first);
+  bool is_beyond(int first, int end, int most) const;
+  int greatest_after_single(int first, int end, int most) const;
+  int components_with(int first, int end, int most) const;
+  std::optional<FoundStage> first_stage() const;
+  FoundStage stage_from(int first, int components) const;
+  std::vector<FoundStage> plan_from(const FoundStage& first) const;
+  bool can_follow(int first, int end) const;
+
+  Counts& counts(int state) { return counts_[static_cast<std::size_t>(state - options_.first)]; }
+  const Counts& counts(int state) const { return counts_[static_cast<std::size_t>(state - options_.first)]; }
+
+  const CompatCosts& costs_;
+  const PlanningStates& states_;
+  const CompatOptions options_;
+  double slack_us_;
+  double bound_us_ = 0;
+  std::vector<Counts> counts_;  // by state of the range: components of what comes after it
+};
+
+// The least bottleneck of the whole model; empty: no plan.
+std::optional<std::vector<FoundStage>> fastest_compat(const CompatCosts& costs, const CompatOptions& options);
+
+}  // namespace pipedream::detail

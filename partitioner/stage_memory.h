@@ -1,0 +1,57 @@
+// Whether a stage fits into a worker's memory, under the algorithm that will be run and before there is a plan.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "partitioner/footprints.h"
+#include "pipedream/algorithm.h"
+
+namespace pipedream::detail {
+
+// What the search holds fixed while it looks for a plan.
+struct MemoryRule {
+  Algorithm algorithm = Algorithm::pipedream;
+  std::int64_t microbatches_per_update = 1;  // of the algorithms that have it in their memory
+  std::int64_t first_stage_versions = 1;     // under vertical sync: at most so many
+  bool is_straight = false;                  // the plan, for vertical sync
+};
+
+// A worker's share of a stage: the stage's replicas in the whole plan, and the depth.
+struct ReplicatedStage {
+  int first = 0;
+  int end = 0;
+  int replicas = 1;
+  int warmup = 0;
+};
+
+class StageMemory {
+ public:
+  // Profile and states must outlive this. limit_bytes > 0.
+  StageMemory(const Profile& profile, const PlanningStates& states, std::int64_t limit_bytes,
+              double optimizer_state_factor);
+
+  void set_rule(const MemoryRule& rule) { rule_ = rule; }
+  bool has_depth() const;
+  // As planned (partitioner/partition.cpp): several replicas of one stage among others reduce with a delay of 1 where
+  // the algorithm has it.
+  bool fits(const ReplicatedStage& stage);
+  // No stage from `first` to `end` or later fits; only where states are ordered.
+  bool is_hopeless(int first, int end);
+  std::int64_t limit_bytes() const { return limit_bytes_; }
+
+ private:
+  const std::vector<StageFootprint>& row(int first);
+
+  const PlanningStates& states_;
+  StageFootprints footprints_;
+  std::int64_t limit_bytes_;
+  double factor_;
+  MemoryRule rule_;
+  // By first state. Where states are ordered a row is cheap, and only the last one is kept.
+  std::vector<std::vector<StageFootprint>> rows_;
+  int kept_ = -1;
+};
+
+}  // namespace pipedream::detail
