@@ -9,12 +9,11 @@
 
 namespace pipedream::detail {
 
-// plan_within(bound) gives some plan whose bottleneck_us keeps the bound, or none. No bound below `lower` can be kept.
+// plan_within(bound) gives some plan whose cost_us keeps the bound, or none. No bound below `lower` can be kept.
 // The bound is halved, and in the end anything strictly better is asked for until there is none; bounds and costs are
 // the same expressions, so the answer is exact. Empty: there is no plan at all.
-template <class PlanWithin>
-std::optional<std::vector<FoundStage>> least_bottleneck(const PipelineCosts& costs, double lower,
-                                                        PlanWithin plan_within) {
+template <class PlanWithin, class CostOf>
+std::optional<std::vector<FoundStage>> least_bottleneck(double lower, PlanWithin plan_within, CostOf cost_us) {
   constexpr int kHalvings = 12;
   if (auto plan = plan_within(lower)) return plan;
   // Steps that double find an upper bound near the lower one, where a pass is cheap; past twice the lower one, any.
@@ -26,7 +25,7 @@ std::optional<std::vector<FoundStage>> least_bottleneck(const PipelineCosts& cos
     upper = step > 0 && step < lower ? lower + step : kInfinity;
     plan = plan_within(upper);
   }
-  upper = bottleneck_us(costs, *plan);
+  upper = cost_us(*plan);
   // Halve; when the two are near, ask for anything better than the best, until there is none.
   for (int halvings = 0; lower < upper; ++halvings) {
     const double below = std::nextafter(upper, 0);
@@ -34,7 +33,7 @@ std::optional<std::vector<FoundStage>> least_bottleneck(const PipelineCosts& cos
     const double bound = finish ? below : lower + (upper - lower) / 2;
     if (bound <= lower || bound > below) break;
     if (const auto better = plan_within(bound)) {
-      upper = bottleneck_us(costs, *better);
+      upper = cost_us(*better);
     } else {
       lower = bound;
     }

@@ -15,7 +15,7 @@ namespace pipedream::detail {
 //   is no cut;
 // - memory: ceil(after / m) (A + W), `after` the components that come after it.
 // `below` has C: null on the innermost level. Exactly N components are used.
-class CompatCosts : public PipelineCosts {
+class CompatCosts final : public PipelineCosts {
  public:
   struct Level {
     double bandwidth_bytes_per_us = kInfinity;
@@ -29,6 +29,7 @@ class CompatCosts : public PipelineCosts {
   double later_stage_us(int first, int end, int replicas) const override;
   bool fits(int first, int end, int replicas, int after) const override;
   bool limits_memory() const override { return memory_bytes_ > 0; }
+  bool grows_with_range() const override { return false; }
   int workers_below() const override { return level_.workers_below; }
 
   // The least number from 2 on, up to `most`, with which first_stage_us or later_stage_us keeps the bound; else

@@ -1,7 +1,7 @@
 #include "partitioner/compat_search.h"
 
 #include <algorithm>
-#include <bit>
+#include <cmath>
 
 #include "partitioner/bound_search.h"
 
@@ -44,12 +44,19 @@ CompatSearch::CompatSearch(const CompatCosts& costs, const CompatOptions& option
       states_(costs.states()),
       options_(options),
       slack_us_(1e-9 * states_.compute_us(states_.last())),
-      counts_(static_cast<std::size_t>(options.end - options.first) + 1) {}
+      counts_(static_cast<std::size_t>(options.end - options.first) + 1) {
+  for (int s = 0; s < states_.count(); ++s) {
+    least_us_.push_back(states_.compute_us(s) / costs.workers_below());
+    parameter_us_.push_back(costs.parameter_us(0, s));
+  }
+}
 
 std::optional<std::vector<FoundStage>> CompatSearch::plan_within(double bound_us) {
   bound_us_ = bound_us;
   for (Counts& of : counts_) of.clear(options_.components);
+  least_.assign(counts_.size(), options_.components + 1);
   counts(options_.end).add(0);
+  least_.back() = 0;
   for (int first = options_.end - 1; first > options_.first; --first) {
     if (states_.nested(options_.first, first) && states_.nested(first, options_.end)) cover_from(first);
   }
@@ -62,30 +69,34 @@ bool CompatSearch::can_follow(int first, int end) const {
   return !counts(end).is_empty() && states_.nested(first, end);
 }
 
-// Neither this nor a longer stage can help where each is in the next: neither one component nor several would do it
-// together with all that comes after it.
-bool CompatSearch::is_beyond(int first, int end, int most) const {
-  const double each_us = bound_us_ * costs_.workers_below();
-  if (states_.compute_us(first, end) - slack_us_ <= each_us) return false;
-  // (m - 1) / m is at least 1 / 2.
-  const double reduction_us = costs_.parameter_us(first, end) * costs_.workers_below() / 2;
-  return states_.compute_us(first, options_.end) - slack_us_ + reduction_us > each_us * most * (1 + 1e-9);
-}
-
 void CompatSearch::cover_from(int first) {
-  const double before_us = states_.compute_us(options_.first, first) - slack_us_;
-  const double before = std::max(1.0, std::ceil(before_us / (bound_us_ * costs_.workers_below())));
+  const auto at = [](int state) { return static_cast<std::size_t>(state); };
+  const double before_us = least_us_[at(first)] - least_us_[at(options_.first)] - slack_us_;
+  const double before = std::max(1.0, std::ceil(before_us / bound_us_));
   if (!(before < options_.components)) return;
   const int most = options_.components - static_cast<int>(before);
-  int replicated = most + 1;  // the least number with a replicated stage here
   Counts& here = counts(first);
+  const double first_us = least_us_[at(first)] + slack_us_;
+  const double rest_us = least_us_[at(options_.end)] - first_us;
+  const double roomy_us = bound_us_ * (1 + 1e-9);
+  int replicated = most + 1;         // the least number with a replicated stage here
+  double room_us = roomy_us * most;  // for anything better than that
   for (int end = first + 1; end <= options_.end; ++end) {
-    if (states_.are_ordered() && is_beyond(first, end, std::min(most, replicated - 1))) break;
-    if (!can_follow(first, end)) continue;
-    here.add_one_more(counts(end), greatest_after_single(first, end, most - 1));
-    if (!options_.straight) replicated = std::min(replicated, components_with(first, end, replicated - 1));
+    // Of replicas a reduction takes x (m - 1) / m >= x / 2.
+    const double half_us = (parameter_us_[at(end)] - parameter_us_[at(first)]) / 2;
+    const double stage_us = least_us_[at(end)] - first_us;
+    const bool may_be_single = stage_us <= bound_us_;
+    // A longer stage is no better where each state is in the next.
+    if (!may_be_single && states_.are_ordered() && rest_us + half_us > room_us) break;
+    const int after = least_[at(end - options_.first)];
+    const bool may_be_replicated = stage_us + half_us + after * bound_us_ <= room_us && !options_.straight;
+    if ((!may_be_single && !may_be_replicated) || after > most || !states_.nested(first, end)) continue;
+    if (may_be_single) here.add_one_more(counts(end), greatest_after_single(first, end, most - 1));
+    if (may_be_replicated) replicated = std::min(replicated, components_with(first, end, replicated - 1));
+    room_us = roomy_us * std::min(most, replicated - 1);
   }
   here.add_from(replicated, most);
+  if (!here.is_empty()) least_[at(first - options_.first)] = here.least();
 }
 
 // With how many components after it one can do the stage; -1: none.
@@ -100,9 +111,6 @@ int CompatSearch::components_with(int first, int end, int most) const {
   const int after = counts(end).least();
   const int most_replicas = most - after;
   if (most_replicas < 2) return most + 1;
-  const double least_us = states_.compute_us(first, end) / costs_.workers_below() - slack_us_ +
-                          costs_.parameter_us(first, end) / 2;
-  if (least_us > bound_us_ * most_replicas * (1 + 1e-9)) return most + 1;
   int replicas = costs_.later_replicas_needed(first, end, bound_us_, most_replicas);
   if (costs_.limits_memory() && after > 0) {
     const std::int64_t batches = costs_.batches_that_fit(first, end);
@@ -158,7 +166,9 @@ std::optional<std::vector<FoundStage>> fastest_compat(const CompatCosts& costs, 
   // Between the sum of the stages' compute and the bound are only roundings.
   const PlanningStates& states = costs.states();
   const double lower = states.compute_us(states.last()) * (1 - 1e-9) / costs.workers_below() / options.components;
-  return least_bottleneck(costs, lower, [&](double bound_us) { return search.plan_within(bound_us); });
+  return least_bottleneck(
+      lower, [&](double bound_us) { return search.plan_within(bound_us); },
+      [&](const std::vector<FoundStage>& plan) { return bottleneck_us(costs, plan); });
 }
 
 }  // namespace pipedream::detail

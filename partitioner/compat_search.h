@@ -47,7 +47,6 @@ class CompatSearch {
   };
 
   void cover_from(int first);
-  bool is_beyond(int first, int end, int most) const;
   int greatest_after_single(int first, int end, int most) const;
   int components_with(int first, int end, int most) const;
   std::optional<FoundStage> first_stage() const;
@@ -63,7 +62,10 @@ class CompatSearch {
   const CompatOptions options_;
   double slack_us_;
   double bound_us_ = 0;
-  std::vector<Counts> counts_;  // by state of the range: components of what comes after it
+  std::vector<Counts> counts_;    // by state of the range: components of what comes after it
+  std::vector<double> least_us_;  // by state of the whole model: compute / workers below
+  std::vector<double> parameter_us_;
+  std::vector<int> least_;  // by state of the range: the least of its counts, or more than any
 };
 
 // The least bottleneck of the whole model; empty: no plan.

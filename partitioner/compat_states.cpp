@@ -127,9 +127,10 @@ class Reach {
 
   void refuse_too_many(std::size_t states) const {
     if (states <= at(dag_.nodes()) + kMostBranching) return;
-    throw ConfigError(fmt::format("cost_model: the graph branches into more than {} states, and pipedream-compat "
-                                  "looks at all; the model \"pipedream\" keeps branches together",
-                                  at(dag_.nodes()) + kMostBranching));
+    throw ConfigError(
+        fmt::format("cost_model: the graph branches into more than {} states, and pipedream-compat "
+                    "looks at all; the model \"pipedream\" keeps branches together",
+                    at(dag_.nodes()) + kMostBranching));
   }
 
   // Exactly one state has all that can be reached.

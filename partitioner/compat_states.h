@@ -1,9 +1,9 @@
 // The states and sizes that the released optimizer of PipeDream plans with; not those of partitioner/states.h.
 //
 // It starts with the first layer of the graph and adds, time and again, a layer that uses one that is there already,
-// with all its ancestors: not all ideals are reached that way. What it takes for the bytes of a cut is the output of the
-// state's last layers (those with no user inside) and of every ancestor p of one of them, v, that has a user which is
-// neither v nor an ancestor of v: also users that are inside.
+// with all its ancestors: not all ideals are reached that way. What it takes for the bytes of a cut is the output of
+// the state's last layers (those with no user inside) and of every ancestor p of one of them, v, that has a user which
+// is neither v nor an ancestor of v: also users that are inside.
 #pragma once
 
 #include <cstdint>

@@ -34,9 +34,8 @@ StageFootprints::StageFootprints(const Profile& profile, const PlanningStates& s
     }
   }
   for (std::size_t t = 0; t < ends_.size(); ++t) {
-    Tensor tensor{{step_of_layer_[at(ends_[t].producer)], {}},
-                  profile.tensors[t].bytes,
-                  is_kept_inside(profile, ends_[t])};
+    Tensor tensor{
+        {step_of_layer_[at(ends_[t].producer)], {}}, profile.tensors[t].bytes, is_kept_inside(profile, ends_[t])};
     for (const int consumer : ends_[t].consumers) tensor.ends.consumers.push_back(step_of_layer_[at(consumer)]);
     std::sort(tensor.ends.consumers.begin(), tensor.ends.consumers.end());
     tensors_.push_back(std::move(tensor));

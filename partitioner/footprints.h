@@ -14,8 +14,8 @@ class StageFootprints {
  public:
   StageFootprints(const Profile& profile, const PlanningStates& states);
 
-  // The stages [first, first + 1), [first, first + 2), ..., of which those count whose states are nested. In time linear
-  // in layers and tensors where the states are ordered, else as much for each stage.
+  // The stages [first, first + 1), [first, first + 2), ..., of which those count whose states are nested. In time
+  // linear in layers and tensors where the states are ordered, else as much for each stage.
   std::vector<StageFootprint> row(int first) const;
 
  private:
@@ -31,7 +31,7 @@ class StageFootprints {
   const Profile& profile_;
   const PlanningStates& states_;
   std::vector<TensorEnds> ends_;
-  std::vector<int> step_of_layer_;  // where states are ordered: the layer is in the states after this number
+  std::vector<int> step_of_layer_;     // where states are ordered: the layer is in the states after this number
   std::vector<StageFootprint> steps_;  // what the layers of a step hold without any tensor
   std::vector<Tensor> tensors_;
 };

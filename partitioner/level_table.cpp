@@ -1,60 +1,49 @@
 #include "partitioner/level_table.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "partitioner/least_of_greater.h"
 
 namespace pipedream::detail {
 namespace {
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
-// min(best, min over k of max(a[k], b[k])); four chains, so that one comparison need not wait for the other.
-double least_of_greater(const double* a, const double* b, int count, double best) {
-  double least[4] = {best, best, best, best};
-  int k = 0;
-  for (; k + 4 <= count; k += 4) {
-    for (int lane = 0; lane < 4; ++lane) {
-      const double greater = a[k + lane] > b[k + lane] ? a[k + lane] : b[k + lane];
-      least[lane] = greater < least[lane] ? greater : least[lane];
-    }
-  }
-  for (; k < count; ++k) least[0] = std::min(least[0], std::max(a[k], b[k]));
-  return std::min(std::min(least[0], least[1]), std::min(least[2], least[3]));
-}
-
 // Finds states by their compute, on the safe side: in constant time, from a table over equal steps of compute.
 class ComputeIndex {
  public:
-  explicit ComputeIndex(const PlanningStates& states) : last_(states.last()) {
+  explicit ComputeIndex(const PlanningStates& states) {
     const double total = states.compute_us(states.last());
     const int steps = 4 * states.count();
-    per_us_ = total > 0 ? steps / total : 0;
+    steps_per_us_ = total > 0 ? steps / total : 0;
+    for (int s = 0; s < states.count(); ++s) step_of_.push_back(states.compute_us(s) * steps_per_us_);
     int state = 0;
     for (int step = 0; step <= steps; ++step) {
-      while (state < last_ && states.compute_us(state) * per_us_ < step) ++state;
+      while (state < states.last() && step_of_[at(state)] < step) ++state;
       first_from_.push_back(state);
     }
+    first_from_.resize(first_from_.size() + 3, states.last());
   }
 
-  // No state before it has as much compute.
-  int first_from(double us) const { return us <= 0 ? 0 : std::max(0, first_from_[step(us)] - 1); }
-  // No state after it has as little.
-  int last_until(double us) const {
-    const std::size_t next = step(us) + 2;
-    return us < 0 ? 0 : next < first_from_.size() ? first_from_[next] : last_;
+  double steps_per_us() const { return steps_per_us_; }
+  double step_of(int state) const { return step_of_[at(state)]; }
+  // No state before it has so many steps of compute; a step more or less is on the safe side of any rounding.
+  int first_from(double steps) const { return steps <= 1 ? 0 : first_from_[static_cast<std::size_t>(steps - 1)]; }
+  // No state after it has so few.
+  int last_until(double steps) const {
+    return steps >= static_cast<double>(first_from_.size() - 3) ? first_from_.back()
+                                                                : first_from_[static_cast<std::size_t>(steps) + 2];
   }
 
  private:
-  std::size_t step(double us) const {
-    return std::min(first_from_.size() - 1, static_cast<std::size_t>(std::min(us * per_us_, 1e9)));
-  }
-
-  int last_;
-  double per_us_ = 0;
-  std::vector<int> first_from_;  // the first state with at least so many steps of compute
+  double steps_per_us_ = 0;
+  std::vector<double> step_of_;  // by state
+  std::vector<int> first_from_;  // by step: the first state with at least so many of them
 };
 
 class Tabulation {
+  static constexpr int kTile = 8;
+
  public:
   Tabulation(const PipelineCosts& costs, const LevelOptions& options, bool whole_only)
       : costs_(costs),
@@ -62,7 +51,8 @@ class Tabulation {
         options_(options),
         rows_(whole_only ? 1 : states_.last()),
         index_(states_),
-        slack_us_(1e-9 * states_.compute_us(states_.last())),
+        steps_per_us_(index_.steps_per_us() * costs.workers_below() * (1 + 1e-9)),
+        has_floor_(states_.are_ordered() && !options.use_all && costs.grows_with_range()),
         replica_limit_(options.straight ? 1 : options.components) {
     std::size_t size = 0;
     for (int first = 0; first < rows_; ++first) {
@@ -71,19 +61,20 @@ class Tabulation {
     }
     values_.assign(size, kInfinity);
     seeds_.resize(at(rows_) * at(options.components + 1));
-    later_.resize(at(costs.limits_memory() ? options.components + 1 : 1));
-    for (auto& by_replicas : later_) {
-      by_replicas.assign(at(replica_limit_ + 1), std::vector<double>(at(states_.count()), kInfinity));
-    }
+    variants_ = costs.limits_memory() ? options.components + 1 : 1;
+    later_.assign(at(kTile * variants_ * (replica_limit_ + 1)), std::vector<double>(at(states_.count()), kInfinity));
   }
 
+  // A row of values serves several ends before the next one is looked at: the rows together are larger than caches.
   void run() {
-    for (int end = 1; end <= states_.last(); ++end) {
-      fill_later(end);
-      const int last_row = std::min(end, rows_);
-      for (int first = 0; first < last_row; ++first) {
-        if (!states_.nested(first, end)) continue;
-        for (int used = 1; used <= options_.components; ++used) solve(first, end, used);
+    for (int tile = 1; tile <= states_.last(); tile += kTile) {
+      const int tile_end = std::min(tile + kTile, states_.count());
+      for (int end = tile; end < tile_end; ++end) fill_later(end);
+      for (int first = std::min(tile_end - 1, rows_) - 1; first >= 0; --first) {
+        for (int end = std::max(tile, first + 1); end < tile_end; ++end) {
+          if (!states_.nested(first, end)) continue;
+          for (int used = 1; used <= options_.components; ++used) solve(first, end, used);
+        }
       }
     }
   }
@@ -104,21 +95,24 @@ class Tabulation {
 
   // Times of last stages that end there, by split; those that memory forbids with `used` components are infinite.
   void fill_later(int end) {
-    for (std::size_t variant = 0; variant < later_.size(); ++variant) {
-      const int after = options_.components - static_cast<int>(variant);
+    for (int variant = 0; variant < variants_; ++variant) {
+      const int after = options_.components - variant;
       for (int replicas = 1; replicas <= replica_limit_; ++replicas) {
-        std::vector<double>& times = later_[variant][at(replicas)];
+        std::vector<double>& times = later_[later_index(end, variant, replicas)];
         for (int split = 1; split < end; ++split) {
-          const bool can_be = states_.nested(split, end) &&
-                              (!costs_.limits_memory() || costs_.fits(split, end, replicas, after));
+          const bool can_be =
+              states_.nested(split, end) && (!costs_.limits_memory() || costs_.fits(split, end, replicas, after));
           times[at(split)] = can_be ? costs_.later_stage_us(split, end, replicas) : kInfinity;
         }
       }
     }
   }
 
-  const std::vector<double>& later(int used, int replicas) const {
-    return later_[costs_.limits_memory() ? at(used) : 0][at(replicas)];
+  std::size_t later_index(int end, int variant, int replicas) const {
+    return at(((end - 1) % kTile * variants_ + variant) * (replica_limit_ + 1) + replicas);
+  }
+  const double* later(int end, int used, int replicas) const {
+    return later_[later_index(end, variants_ > 1 ? used : 0, replicas)].data();
   }
 
   double single_stage_us(int first, int end, int used) const {
@@ -126,37 +120,44 @@ class Tabulation {
     return costs_.first_stage_us(first, end, used);
   }
 
+  // No value is less: a range takes no less than one inside it.
+  double floor_us(int first, int end, int used) {
+    double floor = 0;
+    if (!has_floor_) return floor;
+    if (end > first + 1) floor = values(first, used)[end - 1 - first];
+    if (first + 1 < std::min(rows_, end)) floor = std::max(floor, values(first + 1, used)[end - first - 1]);
+    return floor;
+  }
+
   void solve(int first, int end, int used) {
     double best = single_stage_us(first, end, used);
+    double& value = values(first, used)[end - first];
     if (!options_.use_all && used > 1) best = std::min(best, values(first, used - 1)[end - first]);
     Seed& seed = seeds_[at(first) * at(options_.components + 1) + at(used)];
     if (seed.split > first && seed.split < end) {
       const double before = values(first, used - seed.replicas)[seed.split - first];
-      best = std::min(best, std::max(before, later(used, seed.replicas)[at(seed.split)]));
+      best = std::min(best, std::max(before, later(end, used, seed.replicas)[seed.split]));
     }
-    for (int replicas = 1; replicas < used && replicas <= replica_limit_; ++replicas) {
-      const double better = best_split(first, end, used, replicas, best);
-      if (better < best) best = better;
+    const double floor = floor_us(first, end, used);
+    const int most_replicas = std::min(used - 1, replica_limit_);
+    for (int replicas = 1; replicas <= most_replicas && best > floor; ++replicas) {
+      best = best_split(first, end, used, replicas, best, seed);
     }
-    values(first, used)[end - first] = best;
+    value = best;
   }
 
-  double best_split(int first, int end, int used, int replicas, double best) {
-    int from = first + 1;
-    int to = end - 1;
-    if (best < kInfinity) {
-      const double each_us = best * costs_.workers_below() * (1 + 1e-9);
-      from = std::max(from, index_.first_from(states_.compute_us(end) - each_us * replicas - slack_us_));
-      to = std::min(to, index_.last_until(states_.compute_us(first) + each_us * (used - replicas) + slack_us_));
-    }
+  double best_split(int first, int end, int used, int replicas, double best, Seed& seed) {
+    const double each = best * steps_per_us_;
+    const int from = std::max(first + 1, index_.first_from(index_.step_of(end) - each * replicas));
+    const int to = std::min(end - 1, index_.last_until(index_.step_of(first) + each * (used - replicas)));
     if (from > to) return best;
     const double* before = values(first, used - replicas) + (from - first);
-    const double* after = later(used, replicas).data() + from;
+    const double* after = later(end, used, replicas) + from;
     const double better = least_of_greater(before, after, to - from + 1, best);
     if (better < best) {
       int found = 0;
       while (std::max(before[found], after[found]) != better) ++found;
-      seeds_[at(first) * at(options_.components + 1) + at(used)] = {from + found, replicas};
+      seed = {from + found, replicas};
     }
     return better;
   }
@@ -166,12 +167,14 @@ class Tabulation {
   const LevelOptions options_;
   int rows_;
   ComputeIndex index_;
-  double slack_us_;  // more than sums of compute are off by rounding
+  double steps_per_us_;  // steps of compute that one component does in a microsecond, at most
+  bool has_floor_;
   int replica_limit_;
   std::vector<std::size_t> offset_;  // of a row in values_
   std::vector<double> values_;
   std::vector<Seed> seeds_;
-  std::vector<std::vector<std::vector<double>>> later_;  // [used, where memory is limited][replicas][split]
+  int variants_ = 1;                        // of later_: as many as components used, where memory is limited
+  std::vector<std::vector<double>> later_;  // by split; of each end of the tile, variant and number of replicas
 };
 
 }  // namespace

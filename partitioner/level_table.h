@@ -1,9 +1,9 @@
 // The recurrence over splits and components of one level, tabulated:
 //   A(i..j, m) = min(first_stage(i..j, m), min over k, r of max(A(i..k, m - r), later_stage(k..j, r))).
 //
-// In time O(N^3 M^2) at worst. A stage never takes less than its compute divided by all its workers, so for a value that
-// is already reached only splits in a window of compute can do better; states are sorted by compute, so the window is a
-// range of them, and a pass over it does nothing but maxima and a minimum.
+// In time O(N^3 M^2) at worst. A stage never takes less than its compute divided by all its workers, so for a value
+// that is already reached only splits in a window of compute can do better; states are sorted by compute, so the window
+// is a range of them, and a pass over it does nothing but maxima and a minimum.
 #pragma once
 
 #include "partitioner/pipeline_costs.h"

@@ -11,8 +11,10 @@ PaperPass::PaperPass(const PaperCosts& costs, const PaperPassOptions& options, S
       options_(options),
       memory_(memory),
       inner_(inner),
-      covers_(static_cast<std::size_t>(options.end) + 1) {
+      covers_(static_cast<std::size_t>(options.end) + 1),
+      fewest_(covers_.size(), options.components + 1) {
   covers(options_.end) = {Cover{0, options_.out, 0, 0, 0, 0}};
+  fewest_.back() = 0;
   const int begin = std::max(options_.begin, 0);
   for (int first = options_.end - 1; first >= begin; --first) {
     const bool can_begin = options_.begin < 0 || first == begin || states_.nested(begin, first);
@@ -31,14 +33,19 @@ void PaperPass::cover_from(int first) {
   // In a straight plan the states before are covered by one component a stage, each with a layer at least.
   fewest_allowed_ = options_.straight && options_.use_all && begin >= 0 ? most - (first - begin) : 0;
   by_components_.assign(fewest_suffice() ? 1 : static_cast<std::size_t>(most_) + 1, {});
+  // What is inside of a longer stage is slower, unless all components must find work in a short one.
+  const bool longer_is_slower = states_.are_ordered() && (costs_.is_innermost() || !options_.use_all);
+  // Components per compute, at least.
+  const double per_us = (1 - 1e-9) / (options_.bound_us * costs_.workers_below());
+  const double first_us = states_.compute_us(first) + 1e-9 * states_.compute_us(states_.last());
   for (int end = first + 1; end <= options_.end; ++end) {
-    if (memory_ && states_.are_ordered() && memory_->is_hopeless(first, end)) break;
-    if (covers(end).empty() || !states_.nested(first, end)) continue;
-    if (end < options_.end && costs_.link_us(end) > options_.bound_us) continue;
+    if (memory_ && !inner_ && states_.are_ordered() && memory_->is_hopeless(first, end)) break;
+    if (fewest_[static_cast<std::size_t>(end)] + (states_.compute_us(end) - first_us) * per_us > most_) continue;
+    if (!states_.nested(first, end)) continue;
     const int limit = options_.straight ? std::min(most_, 1) : most_;
     const int needed = costs_.replicas_needed(first, end, options_.bound_us, limit);
     if (needed > limit) {
-      if (states_.are_ordered()) break;
+      if (longer_is_slower) break;
       continue;
     }
     for (std::size_t i = 0; i < covers(end).size(); ++i) {
@@ -48,6 +55,10 @@ void PaperPass::cover_from(int first) {
     }
   }
   collect(covers(first));
+  const bool may_follow = costs_.link_us(first) <= options_.bound_us;
+  if (may_follow && !covers(first).empty()) {
+    fewest_[static_cast<std::size_t>(first)] = covers(first).front().components;
+  }
 }
 
 // Puts the stage [first, end) before a cover, with each number of replicas that may lead to the best plan.

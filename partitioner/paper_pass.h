@@ -1,4 +1,5 @@
-// One pass of the search in partitioner/paper_search.h: how the states from each `first` on to one `end` can be covered.
+// One pass of the search in partitioner/paper_search.h: how the states from each `first` on to one `end` can be
+// covered.
 #pragma once
 
 #include <functional>
@@ -9,8 +10,8 @@
 
 namespace pipedream::detail {
 
-// What a stage of an outer level asks of the level below: [first, end) with its replicas, and the microbatches that what
-// comes after has out. Answers how many are out in front of it, at least; -1: it cannot be.
+// What a stage of an outer level asks of the level below: [first, end) with its replicas, and the microbatches that
+// what comes after has out. Answers how many are out in front of it, at least; -1: it cannot be.
 using InnerOut = std::function<int(const FoundStage& stage, int out)>;
 
 struct PaperPassOptions {
@@ -41,11 +42,11 @@ class PaperPass {
   // How the states from some `first` on can be covered.
   struct Cover {
     int components = 0;
-    int out = 0;     // r (w + 1) of its first stage, 0 where memory does not count
+    int out = 0;  // r (w + 1) of its first stage, 0 where memory does not count
     int stages = 0;
-    int end = 0;     // of its first stage
+    int end = 0;  // of its first stage
     int replicas = 0;
-    int next = 0;    // index among the covers from `end` on
+    int next = 0;  // index among the covers from `end` on
   };
 
   void cover_from(int first);
@@ -66,6 +67,8 @@ class PaperPass {
   StageMemory* memory_;
   const InnerOut& inner_;
   std::vector<std::vector<Cover>> covers_;  // by first state, ascending in components
+  // By first state: the fewest components of a cover that a stage may come before; more than any: there is none.
+  std::vector<int> fewest_;
   // While the covers of one state are made:
   std::vector<std::vector<Cover>> by_components_;
   int fewest_allowed_ = 0;

@@ -1,5 +1,7 @@
 #include "partitioner/paper_planner.h"
 
+#include <algorithm>
+
 #include "partitioner/bound_search.h"
 
 namespace pipedream::detail {
@@ -25,8 +27,18 @@ std::vector<PaperLevel> PaperPlanner::levels() const {
   return result;
 }
 
-double PaperPlanner::bottleneck_us(const std::vector<FoundStage>& stages) const {
-  return detail::bottleneck_us(*costs_.back(), stages);
+double PaperPlanner::bottleneck_us(const std::vector<FoundStage>& stages, std::size_t level) const {
+  const PaperCosts& costs = *costs_[level];
+  double worst = 0;
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    const FoundStage& stage = stages[s];
+    const bool is_cut = level > 0 && !stage.inner.empty();
+    const double component_us =
+        is_cut ? bottleneck_us(stage.inner, level - 1) : costs.component_us(stage.first, stage.end);
+    worst = std::max(worst, costs.stage_us(component_us, stage));
+    if (s > 0) worst = std::max(worst, costs.link_us(stage.first));
+  }
+  return worst;
 }
 
 // Without a memory limit.
@@ -36,23 +48,32 @@ std::optional<double> PaperPlanner::least_us() const {
     const double us = tabulate_whole(costs, {components_.back(), options_.straight, options_.use_all});
     return us < kInfinity ? std::optional(us) : std::nullopt;
   }
+  // Of the outermost level alone: what is inside does not change the bottleneck.
+  const auto least = [&](PaperSearch& search, double lower) -> std::optional<double> {
+    const auto plan = least_bottleneck(
+        lower, [&](double bound_us) { return search.plan_within(bound_us); },
+        [&](const std::vector<FoundStage>& stages) { return bottleneck_us(stages, costs_.size() - 1); });
+    return plan ? std::optional(bottleneck_us(*plan, costs_.size() - 1)) : std::nullopt;
+  };
   PaperOptions relaxed = options_;
   relaxed.use_all = false;
-  // Of the outermost level alone: what is inside does not change the bottleneck.
   PaperSearch any({{&costs, components_.back()}}, relaxed, nullptr);
-  auto plan = least_bottleneck(costs, 0, [&](double bound_us) { return any.plan_within(bound_us); });
-  if (!plan || !options_.use_all) return plan ? std::optional(bottleneck_us(*plan)) : std::nullopt;
+  const auto any_us = least(any, 0);
+  if (!any_us || !options_.use_all) return any_us;
   PaperSearch all({{&costs, components_.back()}}, options_, nullptr);
-  plan = least_bottleneck(costs, bottleneck_us(*plan), [&](double bound_us) { return all.plan_within(bound_us); });
-  return plan ? std::optional(bottleneck_us(*plan)) : std::nullopt;
+  return least(all, *any_us);
 }
 
-std::optional<std::vector<FoundStage>> PaperPlanner::fastest(StageMemory* memory) const {
+std::optional<FoundPipeline> PaperPlanner::fastest(StageMemory* memory) const {
   const std::optional<double> unlimited_us = least_us();
   if (!unlimited_us) return std::nullopt;
   PaperSearch search(levels(), options_, memory);
-  if (!memory) return search.plan_within(*unlimited_us);
-  return least_bottleneck(*costs_.back(), *unlimited_us, [&](double bound_us) { return search.plan_within(bound_us); });
+  const auto plan_within = [&](double bound_us) { return search.plan_within(bound_us); };
+  const auto cost_us = [&](const std::vector<FoundStage>& stages) { return bottleneck_us(stages, costs_.size() - 1); };
+  auto plan = memory ? least_bottleneck(*unlimited_us, plan_within, cost_us) : plan_within(*unlimited_us);
+  if (!plan) return std::nullopt;
+  const double us = cost_us(*plan);
+  return FoundPipeline{std::move(*plan), us};
 }
 
 }  // namespace pipedream::detail

@@ -11,17 +11,22 @@
 
 namespace pipedream::detail {
 
+struct FoundPipeline {
+  std::vector<FoundStage> stages;  // on the outermost level
+  double bottleneck_us = 0;
+};
+
 class PaperPlanner {
  public:
   // States must outlive this. Makes the tables of all levels but the outermost.
   PaperPlanner(const PlanningStates& states, const Topology& topology, const PaperOptions& options);
 
   // The least bottleneck, and among such plans the one of PaperSearch. `memory` may be null. Empty: no plan.
-  std::optional<std::vector<FoundStage>> fastest(StageMemory* memory) const;
-  // Of stages on the outermost level.
-  double bottleneck_us(const std::vector<FoundStage>& stages) const;
+  std::optional<FoundPipeline> fastest(StageMemory* memory) const;
 
  private:
+  // As the stages are cut inside, which memory may have made worse than the tables say.
+  double bottleneck_us(const std::vector<FoundStage>& stages, std::size_t level) const;
   std::optional<double> least_us() const;
   std::vector<PaperLevel> levels() const;
 

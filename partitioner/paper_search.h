@@ -37,8 +37,8 @@ class PaperSearch {
   PaperSearch(const PaperSearch&) = delete;
   PaperSearch& operator=(const PaperSearch&) = delete;
 
-  // Of the whole model on the outermost level. Fewest components, then fewest stages, then the shortest first stage; the
-  // same for the inside of each stage. Empty: there is none.
+  // Of the whole model on the outermost level. Fewest components, then fewest stages, then the shortest first stage;
+  // the same for the inside of each stage. Empty: there is none.
   std::optional<std::vector<FoundStage>> plan_within(double bound_us);
 
  private:

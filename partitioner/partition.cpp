@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "partitioner/compat_planner.h"
+#include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
 #include "partitioner/placement.h"
 #include "partitioner/predict.h"
@@ -13,13 +14,12 @@
 #include "partitioner/stage_memory.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
-#include "schedule/load.h"
 
 namespace pipedream {
 namespace {
 
 using detail::FoundStage;
-using FoundPlan = std::optional<std::vector<FoundStage>>;
+using FoundPlan = std::optional<detail::FoundPipeline>;
 
 void check(const PartitionOptions& options) {
   if (!std::isfinite(options.optimizer_state_factor) || options.optimizer_state_factor < 0) {
@@ -99,19 +99,23 @@ class Planner {
     if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
     const FoundPlan found = solve(limit_bytes_);
     if (!found) fail();
-    Plan plan = predicted(states_, placed(*found, levels_));
-    plan.search = {std::string(to_string(options_.cost_model)), plan.prediction.microbatch_us, states_.count(),
+    Plan plan = predicted(states_, placed(found->stages, levels_));
+    plan.search = {std::string(to_string(options_.cost_model)), found->bottleneck_us, states_.count(),
                    states_.contraction()};
+    if (!is_pipeline()) plan.search.bottleneck_us = plan.prediction.microbatch_us;
     demand_fit(plan);
     return plan;
   }
 
  private:
+  bool is_pipeline() const {
+    return options_.algorithm != Algorithm::model_parallel && options_.algorithm != Algorithm::data_parallel;
+  }
+
   FoundPlan solve(std::int64_t limit_bytes) const {
     switch (options_.algorithm) {
       case Algorithm::model_parallel:
-        return detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
-                                         {options_.use_all_workers, limit_bytes, options_.optimizer_state_factor});
+        return solve_sequence(limit_bytes);
       case Algorithm::data_parallel:
         return solve_data_parallel(limit_bytes);
       default:
@@ -119,13 +123,19 @@ class Planner {
     }
   }
 
+  FoundPlan solve_sequence(std::int64_t limit_bytes) const {
+    auto stages = detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
+                                            {options_.use_all_workers, limit_bytes, options_.optimizer_state_factor});
+    if (!stages) return std::nullopt;
+    return detail::FoundPipeline{std::move(*stages), 0};
+  }
+
   FoundPlan solve_pipeline(std::int64_t limit_bytes) const {
     const detail::PaperOptions search{options_.straight, options_.use_all_workers};
-    const detail::PaperPlanner planner(states_, levels_, search);
-    if (limit_bytes == 0) return planner.fastest(nullptr);
+    if (limit_bytes == 0) return detail::PaperPlanner(states_, levels_, search).fastest(nullptr);
     detail::StageMemory memory(profile_, states_, limit_bytes, options_.optimizer_state_factor);
-    memory.set_rule({options_.algorithm, 1, 1, false});
-    return planner.fastest(&memory);
+    return detail::fastest_within_memory(states_, levels_, search, memory, options_.algorithm,
+                                         options_.microbatches_per_update);
   }
 
   FoundPlan solve_data_parallel(std::int64_t limit_bytes) const {
@@ -134,20 +144,22 @@ class Planner {
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     std::vector<FoundStage> stages;
     for (const TopologyLevel& level : levels_.levels) stages = {{0, states_.last(), level.count, std::move(stages)}};
-    return stages;
+    return detail::FoundPipeline{std::move(stages), 0};
   }
 
   Plan compat_plan() const {
     const detail::CompatGraph graph = detail::compat_graph(profile_);
     const detail::CompatPlanner planner(graph, topology_.levels.empty() ? levels_ : topology_, options_.straight);
-    const FoundPlan found = planner.fastest();
+    const auto found = planner.fastest();
     if (!found) {
-      throw ConfigError(fmt::format("cost_model: pipedream-compat has no {}plan that uses all {} workers of {} layers{}",
-                                    options_.straight ? "straight " : "", topology_.workers(), profile_.layers.size(),
-                                    limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
+      throw ConfigError(
+          fmt::format("cost_model: pipedream-compat has no {}plan that uses all {} workers of {} layers{}",
+                      options_.straight ? "straight " : "", topology_.workers(), profile_.layers.size(),
+                      limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
     }
     Plan plan = predicted(graph.states, placed(*found, topology_.levels.empty() ? levels_ : topology_));
-    plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(), ""};
+    plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(),
+                   ""};
     return plan;
   }
 
@@ -189,10 +201,11 @@ class Planner {
                                       profile_.layers[l].name, detail::format_bytes(bytes)));
       }
     }
-    throw ConfigError(fmt::format(
-        "memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the best one without the limit {}",
-        limit, to_string(options_.algorithm), topology_.workers(),
-        greatest_need(predicted(states_, placed(*unlimited, levels_)))));
+    throw ConfigError(
+        fmt::format("memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the best one "
+                    "without the limit {}",
+                    limit, to_string(options_.algorithm), topology_.workers(),
+                    greatest_need(predicted(states_, placed(unlimited->stages, levels_)))));
   }
 
   const Profile& profile_;

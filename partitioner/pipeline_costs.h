@@ -1,7 +1,7 @@
 // What a pipeline costs on one level of the topology: the questions that the solvers ask.
 //
-// A stage is [first, end), two nested planning states; a range of states is cut into stages, each on some of the level's
-// components (workers, or servers of them). Times are microseconds per microbatch of the whole pipeline.
+// A stage is [first, end), two nested planning states; a range of states is cut into stages, each on some of the
+// level's components (workers, or servers of them). Times are microseconds per microbatch of the whole pipeline.
 #pragma once
 
 #include <limits>
@@ -30,6 +30,9 @@ class PipelineCosts {
   // Whether memory allows the stage when so many of the level's components do what comes after it.
   virtual bool fits(int /*first*/, int /*end*/, int /*replicas*/, int /*after*/) const { return true; }
   virtual bool limits_memory() const { return false; }
+  // Where states are ordered: the least bottleneck of a range, on any components up to some number, is no less than
+  // that of a range inside it.
+  virtual bool grows_with_range() const = 0;
   // Workers of one component: no stage is done in less than compute / (replicas * workers_below).
   virtual int workers_below() const = 0;
 

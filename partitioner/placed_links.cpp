@@ -52,10 +52,12 @@ std::size_t PlacedLinks::meeting_level(std::size_t stage) const {
 }
 
 double PlacedLinks::transfer_us(std::size_t stage, const CutBytes& cut) const {
+  if (stage + 1 == stages_) return 0;
   return links_[meeting_level(stage)].transfer_us(cut.forward, cut.backward);
 }
 
 double PlacedLinks::transfer_share_us(std::size_t stage, const CutBytes& cut) const {
+  if (stage + 1 == stages_) return 0;
   return share_us(meeting_level(stage) + 1, stage, transfer_us(stage, cut));
 }
 

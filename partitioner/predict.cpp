@@ -1,13 +1,14 @@
+#include "partitioner/predict.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "partitioner/memory_model.h"
 #include "partitioner/paper_planner.h"
-#include "partitioner/placement.h"
 #include "partitioner/placed_links.h"
+#include "partitioner/placement.h"
 #include "partitioner/planned_model.h"
-#include "partitioner/predict.h"
 #include "pipedream/partition.h"
 #include "schedule/share.h"
 
@@ -181,7 +182,7 @@ void predict_alternatives(Plan& plan, const Profile& profile, const Topology& to
     plan.prediction.data_parallel_us = std::max(plan.prediction.data_parallel_us, reduction.share_us);
   }
   const detail::PaperPlanner straight(states, first_workers(topology, plan.workers()), {.straight = true});
-  plan.prediction.best_straight_us = straight.bottleneck_us(*straight.fastest(nullptr));
+  plan.prediction.best_straight_us = straight.fastest(nullptr)->bottleneck_us;
 }
 
 }  // namespace

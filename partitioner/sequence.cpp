@@ -83,8 +83,9 @@ class Sequence {
 
 }  // namespace
 
-std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states, const StageFootprints& footprints,
-                                                         const Topology& topology, const SequenceOptions& options) {
+std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states,
+                                                         const StageFootprints& footprints, const Topology& topology,
+                                                         const SequenceOptions& options) {
   const int most = std::min(topology.workers(), states.last());
   if (options.use_all && most < topology.workers()) return std::nullopt;
   Sequence sequence(states, topology, most);

@@ -148,9 +148,10 @@ PlanningStates all_states(const Profile& profile, int most_branching) {
   for (int layer = 0; layer < dag.nodes(); ++layer) weight.push_back(layer_us(profile, layer));
   const Contraction contraction = contract(dag, weight, most);
   const auto sets = *ideals(contracted(dag, contraction.block_of_layer), most);
-  std::string said = fmt::format("{} layers of parallel branches are kept together in {} blocks: more than {} sets of "
-                                 "layers could be cut off otherwise",
-                                 contraction.layers_inside, contraction.blocks_made, most);
+  std::string said = fmt::format(
+      "{} layers of parallel branches are kept together in {} blocks: more than {} sets of "
+      "layers could be cut off otherwise",
+      contraction.layers_inside, contraction.blocks_made, most);
   return {profile, sets_of_layers(sets, contraction.block_of_layer), std::move(said)};
 }
 

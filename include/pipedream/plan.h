@@ -50,10 +50,10 @@ struct PlanPrediction {
 
 // How the planner found the plan; cost_model is empty in a hand-written plan.
 struct PlanSearch {
-  std::string cost_model;     // pipedream/cost_model.h
-  double bottleneck_us = 0;   // in that model: time per microbatch of the slowest stage or link
-  std::int64_t states = 0;    // sets of layers that a cut could be made after, the empty one and the whole included
-  std::string contraction;    // what was left out so that they are not too many; empty: nothing
+  std::string cost_model;    // pipedream/cost_model.h
+  double bottleneck_us = 0;  // in that model: time per microbatch of the slowest stage or link
+  std::int64_t states = 0;   // sets of layers that a cut could be made after, the empty one and the whole included
+  std::string contraction;   // what was left out so that they are not too many; empty: nothing
 };
 
 struct Plan {

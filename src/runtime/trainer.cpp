@@ -59,8 +59,9 @@ void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& c
     throw ConfigError(fmt::format("the plan is for {} worker(s); {} are running", plan.workers(), comm.size()));
   }
   if (!plan.idle_workers.empty()) {
-    throw ConfigError(fmt::format("worker {} of the plan has no stage: a plan that is trained under uses all its workers",
-                                  plan.idle_workers.front()));
+    throw ConfigError(
+        fmt::format("worker {} of the plan has no stage: a plan that is trained under uses all its workers",
+                    plan.idle_workers.front()));
   }
   const auto edges = graph.layer_edges();
   validate_against_layers(plan, edges);

@@ -169,11 +169,11 @@ StageLoad stage_load(const Plan& plan, int stage) {
   }
   const StagePlan& first = plan.stages.front();
   const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
-  return detail::load_of(plan.algorithm,
-                         {.replicas = planned.replicas(),
-                          .warmup = planned.warmup,
-                          .microbatches_per_update = microbatches_per_update(plan, stage),
-                          .first_stage_versions = detail::first_stage_versions(first.warmup, first.reduce_delay, straight)});
+  return detail::load_of(plan.algorithm, {.replicas = planned.replicas(),
+                                          .warmup = planned.warmup,
+                                          .microbatches_per_update = microbatches_per_update(plan, stage),
+                                          .first_stage_versions = detail::first_stage_versions(
+                                              first.warmup, first.reduce_delay, straight)});
 }
 
 detail::VersionTables detail::version_tables(const Plan& plan, int stage) {

@@ -20,14 +20,18 @@ int index_of(const Profile& profile, const std::string& layer) {
   throw std::logic_error("no layer " + layer);
 }
 
+bool has(Layers layers, int layer) { return (layers >> layer & 1) != 0; }
+
+Layers all_of(const Profile& profile) { return (Layers{1} << profile.layers.size()) - 1; }
+
 // One direction or both of everything that layers before the cut make and layers after it use.
-double cut_us(const Profile& profile, int cut, const TopologyLevel& level) {
+double cut_us(const Profile& profile, Layers before, const TopologyLevel& level) {
   double forward = 0;
   double backward = 0;
   for (const TensorProfile& tensor : profile.tensors) {
-    if (index_of(profile, tensor.producer) >= cut) continue;
+    if (!has(before, index_of(profile, tensor.producer))) continue;
     bool crosses = false;
-    for (const std::string& user : tensor.consumers) crosses = crosses || index_of(profile, user) >= cut;
+    for (const std::string& user : tensor.consumers) crosses = crosses || !has(before, index_of(profile, user));
     if (!crosses) continue;
     forward += static_cast<double>(tensor.bytes);
     if (tensor.requires_gradient) backward += static_cast<double>(tensor.bytes);
@@ -36,94 +40,157 @@ double cut_us(const Profile& profile, int cut, const TopologyLevel& level) {
   return (forward + backward) / (level.bandwidth_bytes_per_s / 1e6) + messages * level.latency_us;
 }
 
-double stage_us(const Profile& profile, int first, int end, int m, const TopologyLevel& level) {
-  double compute = 0;
-  double parameters = 0;
-  for (int l = first; l < end; ++l) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
-    compute += layer.forward_us + layer.backward_us;
-    parameters += static_cast<double>(layer.parameter_bytes);
+double compute_us(const Profile& profile, Layers layers) {
+  double sum = 0;
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    if (has(layers, static_cast<int>(l))) sum += profile.layers[l].forward_us + profile.layers[l].backward_us;
   }
+  return sum;
+}
+
+double parameter_bytes(const Profile& profile, Layers layers) {
+  double sum = 0;
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    if (has(layers, static_cast<int>(l))) sum += static_cast<double>(profile.layers[l].parameter_bytes);
+  }
+  return sum;
+}
+
+// component_us: what one component needs for the stage.
+double stage_us(double component_us, double parameters, int m, const TopologyLevel& level) {
   const double each = parameters > 0 ? parameters / (level.bandwidth_bytes_per_s / 1e6) + level.latency_us : 0;
   double reduction = 2.0 * (m - 1) * each;
   if (level.allreduce_bytes_per_s > 0) {
     reduction = 2.0 * (m - 1) * parameters / (m * (level.allreduce_bytes_per_s / 1e6));
   }
-  return std::max(compute, reduction) / m;
+  return std::max(component_us, reduction) / m;
 }
 
 // The depth by which a stage has as many microbatches out as the next one's replicas need.
-std::vector<int> depths(const std::vector<int>& replicas, bool pipelined) {
-  std::vector<int> depth(replicas.size(), 0);
-  for (std::size_t s = replicas.size(); pipelined && s-- > 1;) {
+std::vector<int> depths(const std::vector<OracleStage>& stages) {
+  std::vector<int> depth(stages.size(), 0);
+  for (std::size_t s = stages.size(); s-- > 1;) {
     int w = 0;
-    while (w * replicas[s - 1] < replicas[s] * (depth[s] + 1)) ++w;
+    while (w * stages[s - 1].replicas < stages[s].replicas * (depth[s] + 1)) ++w;
     depth[s - 1] = w;
   }
   return depth;
 }
 
+std::int64_t rounded_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// All ways to cut a range on a level, with what is inside of each stage.
+struct Way {
+  double cost_us = 0;
+  int components = 0;
+  std::vector<OracleStage> stages;  // the innermost ones
+};
+
 class Enumeration {
  public:
   Enumeration(const Profile& profile, const Topology& topology, const PartitionOptions& options)
-      : profile_(profile), topology_(topology), options_(options) {}
+      : profile_(profile), topology_(topology), options_(options), cuts_(downward_closed(profile)) {}
 
   std::optional<OraclePlan> best() {
-    extend(OraclePlan{});
+    for (const Way& way : ways(topology_.levels.size() - 1, 0, all_of(profile_), 1)) finish(way);
     return best_;
   }
 
  private:
-  int layers() const { return static_cast<int>(profile_.layers.size()); }
   bool sequential() const { return options_.algorithm == Algorithm::model_parallel; }
 
-  void extend(const OraclePlan& begun) {
-    const int first = begun.ends.empty() ? 0 : begun.ends.back();
-    if (first == layers()) return finish(begun);
-    const int left = topology_.workers() - begun.workers();
+  std::vector<Way> ways(std::size_t level, Layers before, Layers until, int copies) {
+    std::vector<Way> result;
+    extend(level, before, until, copies, {}, result);
+    return result;
+  }
+
+  void extend(std::size_t level, Layers before, Layers until, int copies, const Way& begun, std::vector<Way>& result) {
+    const TopologyLevel& links = topology_.levels[level];
+    if (before == until) {
+      if (!options_.use_all_workers || begun.components == links.count) result.push_back(begun);
+      return;
+    }
+    const int left = links.count - begun.components;
     const bool straight = options_.straight || sequential();
-    for (int end = first + 1; end <= layers(); ++end) {
+    for (const Layers end : cuts_) {
+      if (end == before || (before & ~end) != 0 || (end & ~until) != 0) continue;
       for (int m = 1; m <= (straight ? std::min(left, 1) : left); ++m) {
-        OraclePlan longer = begun;
-        longer.ends.push_back(end);
-        longer.replicas.push_back(m);
-        extend(longer);
+        for (const Way& inside : inside_of(level, before, end, copies * m)) {
+          Way longer = begun;
+          const double stage = stage_us(inside.cost_us, parameter_bytes(profile_, end & ~before), m, links);
+          const double link = begun.stages.empty() ? 0 : cut_us(profile_, before, links);
+          longer.cost_us = sequential() ? begun.cost_us + stage + link : std::max({begun.cost_us, stage, link});
+          longer.components += m;
+          longer.stages.insert(longer.stages.end(), inside.stages.begin(), inside.stages.end());
+          extend(level, end, until, copies, longer, result);
+        }
       }
     }
   }
 
-  void finish(OraclePlan plan) {
-    if (options_.use_all_workers && plan.workers() != topology_.workers()) return;
-    const bool pipelined = options_.algorithm == Algorithm::pipedream;
-    const std::vector<int> depth = depths(plan.replicas, pipelined);
-    for (int s = 0; s < plan.stages(); ++s) {
-      const auto i = static_cast<std::size_t>(s);
-      const int first = s == 0 ? 0 : plan.ends[i - 1];
-      const double stage = stage_us(profile_, first, plan.ends[i], plan.replicas[i], topology_.levels[0]);
-      const double link = s == 0 ? 0 : cut_us(profile_, first, topology_.levels[0]);
-      plan.cost_us = sequential() ? plan.cost_us + stage + link : std::max({plan.cost_us, stage, link});
-      const int delay = pipelined && plan.replicas[i] > 1 && plan.stages() > 1 ? 1 : 0;
+  std::vector<Way> inside_of(std::size_t level, Layers before, Layers end, int copies) {
+    if (level > 0) return ways(level - 1, before, end, copies);
+    return {Way{compute_us(profile_, end & ~before), 0, {{before, end, copies}}}};
+  }
+
+  OracleLoad load(const std::vector<OracleStage>& stages, const std::vector<int>& depth, std::size_t s) const {
+    const std::int64_t w = depth[s] + 1;
+    int workers = 0;
+    for (const OracleStage& stage : stages) workers += stage.replicas;
+    const std::int64_t update =
+        options_.microbatches_per_update > 0 ? options_.microbatches_per_update : std::int64_t{4} * workers;
+    const std::int64_t batch = rounded_up(update, stages[s].replicas);
+    const auto delay = [&](std::size_t of) { return stages[of].replicas > 1 && stages.size() > 1 ? 1 : 0; };
+    switch (options_.algorithm) {
+      case Algorithm::pipedream:
+        return {w, w, delay(s)};
+      case Algorithm::vertical_sync:
+        return {depth[0] + (workers == static_cast<int>(stages.size()) ? 1 : 2 + delay(0)), w, delay(s)};
+      case Algorithm::two_bw:
+        return {2, w, 0};
+      case Algorithm::gpipe:
+        return {1, batch, 0};
+      case Algorithm::flush_1f1b:
+        return {1, std::min(w, batch), 0};
+      case Algorithm::pipemare:
+        return {1, w, 0};
+      default:
+        return {1, 1, 0};
+    }
+  }
+
+  void finish(const Way& way) {
+    OraclePlan plan{way.cost_us, way.stages, 0};
+    const std::vector<int> depth = depths(plan.stages);
+    for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+      const Layers layers = plan.stages[s].until & ~plan.stages[s].before;
       const std::int64_t bytes =
-          stage_bytes(profile_, first, plan.ends[i], depth[i], delay, options_.optimizer_state_factor);
+          stage_bytes(profile_, layers, load(plan.stages, depth, s), options_.optimizer_state_factor);
       plan.greatest_bytes = std::max(plan.greatest_bytes, bytes);
     }
     if (topology_.memory_bytes_per_worker > 0 && plan.greatest_bytes > topology_.memory_bytes_per_worker) return;
     if (!best_ || rank(plan) < rank(*best_)) best_ = plan;
   }
 
-  std::tuple<double, std::int64_t, int, int> rank(const OraclePlan& plan) const {
-    return {plan.cost_us, sequential() ? plan.greatest_bytes : 0, plan.workers(), plan.stages()};
+  std::tuple<double, std::int64_t, int, std::size_t> rank(const OraclePlan& plan) const {
+    return {plan.cost_us, sequential() ? plan.greatest_bytes : 0, plan.workers(), plan.stages.size()};
   }
 
   const Profile& profile_;
   const Topology& topology_;
   const PartitionOptions& options_;
+  std::vector<Layers> cuts_;
   std::optional<OraclePlan> best_;
 };
 
 }  // namespace
 
-int OraclePlan::workers() const { return std::accumulate(replicas.begin(), replicas.end(), 0); }
+int OraclePlan::workers() const {
+  int sum = 0;
+  for (const OracleStage& stage : stages) sum += stage.replicas;
+  return sum;
+}
 
 Profile random_profile(std::mt19937_64& random, int layers, bool chain) {
   Profile profile;
@@ -152,39 +219,64 @@ Profile random_profile(std::mt19937_64& random, int layers, bool chain) {
   return profile;
 }
 
+Topology random_topology(std::mt19937_64& random, const std::vector<int>& counts) {
+  Topology topology;
+  for (const int count : counts) {
+    TopologyLevel level{"level", count, 1e6 / pick(random, 1, 2), 0, 0};
+    if (pick(random, 0, 1) == 1) level.latency_us = pick(random, 0, 7);
+    if (pick(random, 0, 2) == 0) level.allreduce_bytes_per_s = 1e6 * pick(random, 1, 4);
+    topology.levels.push_back(level);
+  }
+  return topology;
+}
+
+std::vector<Layers> downward_closed(const Profile& profile) {
+  std::vector<Layers> result;
+  for (Layers layers = 1; layers <= all_of(profile); ++layers) {
+    bool closed = true;
+    for (const TensorProfile& tensor : profile.tensors) {
+      for (const std::string& user : tensor.consumers) {
+        closed = closed && (!has(layers, index_of(profile, user)) || has(layers, index_of(profile, tensor.producer)));
+      }
+    }
+    if (closed) result.push_back(layers);
+  }
+  return result;
+}
+
 std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
   return Enumeration(profile, topology, options).best();
 }
 
-std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int reduce_delay,
-                         double state_factor) {
+std::int64_t stage_bytes(const Profile& profile, Layers layers, const OracleLoad& load, double state_factor) {
   std::int64_t parameters = 0;
   std::int64_t other = 0;
   std::int64_t peak = 0;
   std::int64_t kept = 0;
-  for (int l = first; l < end; ++l) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    if (!has(layers, static_cast<int>(l))) continue;
+    const LayerProfile& layer = profile.layers[l];
     parameters += layer.parameter_bytes;
     other += layer.buffer_bytes;
     kept += layer.kept_bytes;
     peak = std::max({peak, layer.forward_peak_bytes, layer.backward_peak_bytes});
   }
-  const auto inside = [&](int layer) { return layer >= first && layer < end; };
   for (const TensorProfile& tensor : profile.tensors) {
     const int producer = index_of(profile, tensor.producer);
     bool made_and_sent = false;
     bool received = false;
-    bool saved = inside(producer) && profile.layers[static_cast<std::size_t>(producer)].keeps_output;
+    bool saved = has(layers, producer) && profile.layers[static_cast<std::size_t>(producer)].keeps_output;
     for (const std::string& name : tensor.consumers) {
       const int user = index_of(profile, name);
-      made_and_sent = made_and_sent || (inside(producer) && !inside(user));
-      received = received || (!inside(producer) && inside(user));
-      saved = saved || (inside(user) && profile.layers[static_cast<std::size_t>(user)].keeps_input);
+      made_and_sent = made_and_sent || (has(layers, producer) && !has(layers, user));
+      received = received || (!has(layers, producer) && has(layers, user));
+      saved = saved || (has(layers, user) && profile.layers[static_cast<std::size_t>(user)].keeps_input);
     }
     if (made_and_sent || received || saved) kept += tensor.bytes;
   }
   const auto state = static_cast<std::int64_t>(std::ceil(static_cast<double>(parameters) * state_factor));
-  return (warmup + 1) * parameters + (1 + reduce_delay) * parameters + state + other + (warmup + 1) * kept + peak;
+  return load.versions * parameters + (1 + load.reduce_delay) * parameters + state + other + load.in_flight * kept +
+         peak;
 }
 
 }  // namespace pipedream::testing
