@@ -131,9 +131,8 @@ std::vector<Case> all_cases(const std::string& profiles) {
     const bool is_compat = model == CostModel::pipedream_compat;
     cases.push_back({"branches, about 1,500 states, 4 4", [] { return random_branches(12, 10); },
                      levels({4, 4}, {1e10, 1.25e9}), model, 500, is_compat ? "over 900 s" : ""});
-    cases.push_back({"chain of 10,000 layers, 4096",
-                     [] { return random_chain(10'000); },
-                     levels({4096}, {1e10}), model, 1000, ""});
+    cases.push_back(
+        {"chain of 10,000 layers, 4096", [] { return random_chain(10'000); }, levels({4096}, {1e10}), model, 1000, ""});
     cases.push_back({"chain of 1,000 layers, 8 8 16", [] { return random_chain(1'000); },
                      levels({8, 8, 16}, {1e11, 1e10, 1.25e9}), model, 2000, ""});
   }

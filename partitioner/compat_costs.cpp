@@ -28,30 +28,30 @@ int least_good(double guess, int most, IsGood is_good) {
 
 CompatCosts::CompatCosts(const CompatGraph& graph, const Level& level, const StageTable* below,
                          std::int64_t memory_bytes)
-    : PipelineCosts(graph.states), graph_(graph), level_(level), below_(below), memory_bytes_(memory_bytes) {}
-
-double CompatCosts::reduction_us(int first, int end, int replicas) const {
-  const auto bytes = static_cast<double>(states().parameter_bytes(first, end));
-  return 4.0 * (replicas - 1) * bytes / (level_.bandwidth_bytes_per_us * replicas);
+    : PipelineCosts(graph.states), graph_(graph), level_(level), below_(below), memory_bytes_(memory_bytes) {
+  for (const std::int64_t bytes : graph.cut_bytes) {
+    transfer_us_.push_back(2.0 * static_cast<double>(bytes) / level.bandwidth_bytes_per_us);
+  }
+  transfer_us_.back() = 0;  // the end of the model
 }
 
 double CompatCosts::parameter_us(int first, int end) const {
   return 4.0 * static_cast<double>(states().parameter_bytes(first, end)) / level_.bandwidth_bytes_per_us;
 }
 
-double CompatCosts::transfer_us(int state, int replicas) const {
-  return 2.0 * static_cast<double>(graph_.cut_bytes[static_cast<std::size_t>(state)]) /
-         (level_.bandwidth_bytes_per_us * replicas);
+double CompatCosts::reduction_us(int first, int end, int replicas) const {
+  return replicas == 1 ? 0 : parameter_us(first, end) * (replicas - 1) / replicas;
 }
 
 double CompatCosts::first_stage_us(int first, int end, int replicas) const {
   return (component_us(first, end) + reduction_us(first, end, replicas) / level_.components_below) / replicas;
 }
 
+// The greatest of the three before they are divided: the same double as after.
 double CompatCosts::later_stage_us(int first, int end, int replicas) const {
-  double us = (component_us(first, end) + reduction_us(first, end, replicas)) / replicas;
-  us = std::max(us, transfer_us(first, replicas));
-  return end < states().last() ? std::max(us, transfer_us(end, replicas)) : us;
+  const double transfer_us =
+      std::max(transfer_us_[static_cast<std::size_t>(first)], transfer_us_[static_cast<std::size_t>(end)]);
+  return std::max(component_us(first, end) + reduction_us(first, end, replicas), transfer_us) / replicas;
 }
 
 std::int64_t CompatCosts::batches_that_fit(int first, int end) const {
@@ -78,8 +78,8 @@ int CompatCosts::later_replicas_needed(int first, int end, double bound_us, int 
   if (!is_good(most)) return most + 1;
   const double x_us = parameter_us(first, end);
   double guess = greater_root(compute_us, x_us, bound_us);
-  guess = std::max(guess, transfer_us(first, 1) / bound_us);
-  if (end < states().last()) guess = std::max(guess, transfer_us(end, 1) / bound_us);
+  guess = std::max(guess, transfer_us_[static_cast<std::size_t>(first)] / bound_us);
+  guess = std::max(guess, transfer_us_[static_cast<std::size_t>(end)] / bound_us);
   return least_good(guess, most, is_good);
 }
 

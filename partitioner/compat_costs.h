@@ -3,6 +3,9 @@
 // plans can be checked.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "partitioner/compat_states.h"
 #include "partitioner/pipeline_costs.h"
 #include "pipedream/topology.h"
@@ -46,12 +49,12 @@ class CompatCosts final : public PipelineCosts {
 
  private:
   double reduction_us(int first, int end, int replicas) const;
-  double transfer_us(int state, int replicas) const;
 
   const CompatGraph& graph_;
   Level level_;
   const StageTable* below_;
   std::int64_t memory_bytes_;
+  std::vector<double> transfer_us_;  // by state: 2 a / B
 };
 
 }  // namespace pipedream::detail

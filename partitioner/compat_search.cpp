@@ -55,6 +55,7 @@ std::optional<std::vector<FoundStage>> CompatSearch::plan_within(double bound_us
   bound_us_ = bound_us;
   for (Counts& of : counts_) of.clear(options_.components);
   least_.assign(counts_.size(), options_.components + 1);
+  reach_.assign(counts_.size(), 0);
   counts(options_.end).add(0);
   least_.back() = 0;
   for (int first = options_.end - 1; first > options_.first; --first) {
@@ -81,6 +82,7 @@ void CompatSearch::cover_from(int first) {
   const double roomy_us = bound_us_ * (1 + 1e-9);
   int replicated = most + 1;         // the least number with a replicated stage here
   double room_us = roomy_us * most;  // for anything better than that
+  int& reach = reach_[at(first - options_.first)];
   for (int end = first + 1; end <= options_.end; ++end) {
     // Of replicas a reduction takes x (m - 1) / m >= x / 2.
     const double half_us = (parameter_us_[at(end)] - parameter_us_[at(first)]) / 2;
@@ -88,6 +90,7 @@ void CompatSearch::cover_from(int first) {
     const bool may_be_single = stage_us <= bound_us_;
     // A longer stage is no better where each state is in the next.
     if (!may_be_single && states_.are_ordered() && rest_us + half_us > room_us) break;
+    reach = end;
     const int after = least_[at(end - options_.first)];
     const bool may_be_replicated = stage_us + half_us + after * bound_us_ <= room_us && !options_.straight;
     if ((!may_be_single && !may_be_replicated) || after > most || !states_.nested(first, end)) continue;
@@ -136,10 +139,13 @@ std::optional<FoundStage> CompatSearch::first_stage() const {
   return std::nullopt;
 }
 
-// Longest stages first: few stages.
+// Longer stages first: fewer of them.
 FoundStage CompatSearch::stage_from(int first, int components) const {
-  for (int end = options_.end; end > first; --end) {
-    if (!can_follow(first, end)) continue;
+  const auto at = [](int state) { return static_cast<std::size_t>(state); };
+  const double first_us = least_us_[at(first)] + slack_us_;
+  for (int end = reach_[at(first - options_.first)]; end > first; --end) {
+    const int most = components - least_[at(end - options_.first)];
+    if (most < 1 || least_us_[at(end)] - first_us > bound_us_ * (1 + 1e-9) * most || !can_follow(first, end)) continue;
     for (const int after : {counts(end).least(), components - 1}) {
       const int replicas = components - after;
       if (replicas < 1 || (replicas > 1 && options_.straight) || !counts(end).contains(after)) continue;

@@ -66,6 +66,7 @@ class CompatSearch {
   std::vector<double> least_us_;  // by state of the whole model: compute / workers below
   std::vector<double> parameter_us_;
   std::vector<int> least_;  // by state of the range: the least of its counts, or more than any
+  std::vector<int> reach_;  // the end of the longest stage that was looked at; one up to there will do
 };
 
 // The least bottleneck of the whole model; empty: no plan.

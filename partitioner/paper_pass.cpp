@@ -40,7 +40,8 @@ void PaperPass::cover_from(int first) {
   const double first_us = states_.compute_us(first) + 1e-9 * states_.compute_us(states_.last());
   for (int end = first + 1; end <= options_.end; ++end) {
     if (memory_ && !inner_ && states_.are_ordered() && memory_->is_hopeless(first, end)) break;
-    if (fewest_[static_cast<std::size_t>(end)] + (states_.compute_us(end) - first_us) * per_us > most_) continue;
+    const double least = std::max(1.0, (states_.compute_us(end) - first_us) * per_us);
+    if (fewest_[static_cast<std::size_t>(end)] + least > most_) continue;
     if (!states_.nested(first, end)) continue;
     const int limit = options_.straight ? std::min(most_, 1) : most_;
     const int needed = costs_.replicas_needed(first, end, options_.bound_us, limit);

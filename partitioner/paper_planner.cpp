@@ -58,7 +58,9 @@ std::optional<double> PaperPlanner::least_us() const {
   PaperOptions relaxed = options_;
   relaxed.use_all = false;
   PaperSearch any({{&costs, components_.back()}}, relaxed, nullptr);
-  const auto any_us = least(any, 0);
+  const double compute_us = costs.states().compute_us(costs.states().last());
+  // Less than the compute of all workers, but for the rounding of sums.
+  const auto any_us = least(any, compute_us * (1 - 1e-9) / costs.workers_below() / components_.back());
   if (!any_us || !options_.use_all) return any_us;
   PaperSearch all({{&costs, components_.back()}}, options_, nullptr);
   return least(all, *any_us);
