@@ -6,6 +6,11 @@
 #include "partitioner/bound_search.h"
 
 namespace pipedream::detail {
+namespace {
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+}  // namespace
 
 void CompatSearch::Counts::clear(int components) {
   words_.assign(static_cast<std::size_t>(components) / 64 + 1, 0);
@@ -54,10 +59,11 @@ CompatSearch::CompatSearch(const CompatCosts& costs, const CompatOptions& option
 std::optional<std::vector<FoundStage>> CompatSearch::plan_within(double bound_us) {
   bound_us_ = bound_us;
   for (Counts& of : counts_) of.clear(options_.components);
-  least_.assign(counts_.size(), options_.components + 1);
-  reach_.assign(counts_.size(), 0);
+  need_us_.assign(counts_.size(), kInfinity);
+  block_need_us_.assign(counts_.size() / kBlock + 1, kInfinity);
+  replicated_.assign(counts_.size(), {options_.components + 1, 0});
   counts(options_.end).add(0);
-  least_.back() = 0;
+  note_need(options_.end);
   for (int first = options_.end - 1; first > options_.first; --first) {
     if (states_.nested(options_.first, first) && states_.nested(first, options_.end)) cover_from(first);
   }
@@ -71,35 +77,53 @@ bool CompatSearch::can_follow(int first, int end) const {
 }
 
 void CompatSearch::cover_from(int first) {
-  const auto at = [](int state) { return static_cast<std::size_t>(state); };
   const double before_us = least_us_[at(first)] - least_us_[at(options_.first)] - slack_us_;
   const double before = std::max(1.0, std::ceil(before_us / bound_us_));
   if (!(before < options_.components)) return;
   const int most = options_.components - static_cast<int>(before);
-  Counts& here = counts(first);
+  add_singles(first, most);
+  const Replicated best = best_replicated(first, most);
+  replicated_[at(first - options_.first)] = best;
+  counts(first).add_from(best.components, most);
+  if (!counts(first).is_empty()) note_need(first);
+}
+
+void CompatSearch::note_need(int state) {
+  const double need_us = counts(state).least() * bound_us_ + least_us_[at(state)] + parameter_us_[at(state)] / 2;
+  const std::size_t index = at(state - options_.first);
+  need_us_[index] = need_us;
+  block_need_us_[index / kBlock] = std::min(block_need_us_[index / kBlock], need_us);
+}
+
+// Stages of one component; states are sorted by compute.
+void CompatSearch::add_singles(int first, int most) {
   const double first_us = least_us_[at(first)] + slack_us_;
-  const double rest_us = least_us_[at(options_.end)] - first_us;
-  const double roomy_us = bound_us_ * (1 + 1e-9);
-  int replicated = most + 1;         // the least number with a replicated stage here
-  double room_us = roomy_us * most;  // for anything better than that
-  int& reach = reach_[at(first - options_.first)];
-  for (int end = first + 1; end <= options_.end; ++end) {
-    // Of replicas a reduction takes x (m - 1) / m >= x / 2.
-    const double half_us = (parameter_us_[at(end)] - parameter_us_[at(first)]) / 2;
-    const double stage_us = least_us_[at(end)] - first_us;
-    const bool may_be_single = stage_us <= bound_us_;
-    // A longer stage is no better where each state is in the next.
-    if (!may_be_single && states_.are_ordered() && rest_us + half_us > room_us) break;
-    reach = end;
-    const int after = least_[at(end - options_.first)];
-    const bool may_be_replicated = stage_us + half_us + after * bound_us_ <= room_us && !options_.straight;
-    if ((!may_be_single && !may_be_replicated) || after > most || !states_.nested(first, end)) continue;
-    if (may_be_single) here.add_one_more(counts(end), greatest_after_single(first, end, most - 1));
-    if (may_be_replicated) replicated = std::min(replicated, components_with(first, end, replicated - 1));
-    room_us = roomy_us * std::min(most, replicated - 1);
+  for (int end = first + 1; end <= options_.end && least_us_[at(end)] - first_us <= bound_us_; ++end) {
+    if (can_follow(first, end)) counts(first).add_one_more(counts(end), greatest_after_single(first, end, most - 1));
   }
-  here.add_from(replicated, most);
-  if (!here.is_empty()) least_[at(first - options_.first)] = here.least();
+}
+
+// Of replicas a reduction takes x (m - 1) / m >= x / 2.
+CompatSearch::Replicated CompatSearch::best_replicated(int first, int most) const {
+  Replicated best{most + 1, 0};
+  if (options_.straight) return best;
+  const double first_us = least_us_[at(first)] + parameter_us_[at(first)] / 2 + slack_us_;
+  const auto room_us = [&] { return first_us + bound_us_ * (1 + 1e-9) * (best.components - 1); };
+  const int count = options_.end - options_.first + 1;
+  double room = room_us();
+  for (int index = first - options_.first + 1; index < count;) {
+    const int block_end = std::min(count, (index / kBlock + 1) * kBlock);
+    if (block_need_us_[at(index / kBlock)] > room) index = block_end;
+    for (; index < block_end; ++index) {
+      const int end = options_.first + index;
+      if (need_us_[at(index)] > room || !can_follow(first, end)) continue;
+      const int components = components_with(first, end, best.components - 1);
+      if (components >= best.components) continue;
+      best = {components, end};
+      room = room_us();
+    }
+  }
+  return best;
 }
 
 // With how many components after it one can do the stage; -1: none.
@@ -139,22 +163,16 @@ std::optional<FoundStage> CompatSearch::first_stage() const {
   return std::nullopt;
 }
 
-// Longer stages first: fewer of them.
 FoundStage CompatSearch::stage_from(int first, int components) const {
-  const auto at = [](int state) { return static_cast<std::size_t>(state); };
-  const double first_us = least_us_[at(first)] + slack_us_;
-  for (int end = reach_[at(first - options_.first)]; end > first; --end) {
-    const int most = components - least_[at(end - options_.first)];
-    if (most < 1 || least_us_[at(end)] - first_us > bound_us_ * (1 + 1e-9) * most || !can_follow(first, end)) continue;
-    for (const int after : {counts(end).least(), components - 1}) {
-      const int replicas = components - after;
-      if (replicas < 1 || (replicas > 1 && options_.straight) || !counts(end).contains(after)) continue;
-      if (costs_.later_stage_us(first, end, replicas) <= bound_us_ && costs_.fits(first, end, replicas, after)) {
-        return {first, end, replicas, {}};
-      }
-    }
-  }
-  return {};
+  const Replicated& best = replicated_[at(first - options_.first)];
+  if (components >= best.components) return {first, best.end, components - counts(best.end).least(), {}};
+  int end = first + 1;
+  const auto is_single = [&] {
+    return can_follow(first, end) && counts(end).contains(components - 1) &&
+           greatest_after_single(first, end, components - 1) >= components - 1;
+  };
+  while (!is_single()) ++end;
+  return {first, end, 1, {}};
 }
 
 std::vector<FoundStage> CompatSearch::plan_from(const FoundStage& first) const {

@@ -46,7 +46,16 @@ class CompatSearch {
     int least_ = -1;
   };
 
+  struct Replicated {
+    int components = 0;  // from the state on, at least, when a stage with replicas begins there; more than any: never
+    int end = 0;         // of that stage
+  };
+  static constexpr int kBlock = 64;
+
   void cover_from(int first);
+  void add_singles(int first, int most);
+  Replicated best_replicated(int first, int most) const;
+  void note_need(int state);
   int greatest_after_single(int first, int end, int most) const;
   int components_with(int first, int end, int most) const;
   std::optional<FoundStage> first_stage() const;
@@ -65,8 +74,12 @@ class CompatSearch {
   std::vector<Counts> counts_;    // by state of the range: components of what comes after it
   std::vector<double> least_us_;  // by state of the whole model: compute / workers below
   std::vector<double> parameter_us_;
-  std::vector<int> least_;  // by state of the range: the least of its counts, or more than any
-  std::vector<int> reach_;  // the end of the longest stage that was looked at; one up to there will do
+  // Of a state of the range, in microseconds of all its components: compute and half the reduction of all before it,
+  // and the components of what comes after it. With what a stage begins with subtracted, no less is needed from there
+  // on when it is replicated and ends here. Infinite: cannot be done.
+  std::vector<double> need_us_;
+  std::vector<double> block_need_us_;   // the least of kBlock successive ones
+  std::vector<Replicated> replicated_;  // by state of the range
 };
 
 // The least bottleneck of the whole model; empty: no plan.

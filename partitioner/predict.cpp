@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "partitioner/memory_model.h"
-#include "partitioner/paper_planner.h"
 #include "partitioner/placed_links.h"
 #include "partitioner/placement.h"
 #include "partitioner/planned_model.h"
+#include "partitioner/straight.h"
 #include "pipedream/partition.h"
 #include "schedule/share.h"
 
@@ -181,8 +181,7 @@ void predict_alternatives(Plan& plan, const Profile& profile, const Topology& to
   for (const auto& reduction : links.reductions({states.parameter_bytes(0, states.last())})) {
     plan.prediction.data_parallel_us = std::max(plan.prediction.data_parallel_us, reduction.share_us);
   }
-  const detail::PaperPlanner straight(states, first_workers(topology, plan.workers()), {.straight = true});
-  plan.prediction.best_straight_us = straight.fastest(nullptr)->bottleneck_us;
+  plan.prediction.best_straight_us = detail::least_straight_us(states, first_workers(topology, plan.workers()));
 }
 
 }  // namespace

@@ -95,6 +95,12 @@ void compare_with_oracle(const RandomCase& one, Tally& tally) {
   for (const StagePlan& stage : plan->stages) tally.replicated += stage.replicas() > 1;
 }
 
+std::vector<std::string> names_of(const Profile& profile) {
+  std::vector<std::string> names;
+  for (const LayerProfile& layer : profile.layers) names.push_back(layer.name);
+  return names;
+}
+
 // For algorithms whose prediction is no bottleneck.
 void compare_bottleneck(const RandomCase& one, Tally& tally) {
   const auto expected = best_plan(one.profile, one.topology, one.options);
@@ -226,6 +232,23 @@ TEST_CASE("larger models: the planner finds the optimum of the paper's recurrenc
     }
     const Plan plan = partition(profile, small_topology(workers));
     CHECK(plan.prediction.microbatch_us == best.back().back());
+  }
+}
+
+TEST_CASE("the best straight plan of a prediction is the one that a straight search finds") {
+  std::mt19937_64 random(8);
+  for (int i = 0; i < 2'000; ++i) {
+    const Profile profile = random_profile(random, 1 + static_cast<int>(random() % 9), random() % 2 == 0);
+    const auto count = [&] { return 1 + static_cast<int>(random() % 3); };
+    // More than 64 workers are not tabulated.
+    Topology topology = random_topology(random, {count(), count(), count()});
+    if (i % 4 == 0) topology.levels.push_back({"wide", 65, 1e6, 0, 0});
+    const Plan straight = partition(profile, topology, {.straight = true});
+    const Plan everything = single_stage_plan(names_of(profile), topology.workers(), Algorithm::pipedream);
+    Plan predicted = everything;
+    predict(predicted, profile, topology);
+    INFO("case " << i << "\n" << to_json(profile) << to_json(topology));
+    REQUIRE(predicted.prediction.best_straight_us == straight.search.bottleneck_us);
   }
 }
 
