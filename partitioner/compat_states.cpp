@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "partitioner/layer_dag.h"
@@ -40,10 +41,11 @@ class Reach {
 
   // All states but the empty one, with the joining layer in the last.
   std::vector<LayerSet> sets() {
-    Open start{LayerSet(dag_.nodes()), {}};
+    Open start{LayerSet(dag_.nodes()), {}, {}};
     grow(start, 0);
     std::unordered_set<LayerSet, LayerSetHash> seen{start.set};
     std::vector<LayerSet> result{start.set};
+    cut_bytes_[start.set] = charged_bytes(start);
     for (std::vector<Open> open{std::move(start)}; !open.empty();) {
       std::vector<Open> next;
       for (const Open& state : open) {
@@ -53,6 +55,7 @@ class Reach {
           if (!seen.insert(longer.set).second) continue;
           refuse_too_many(seen.size());
           result.push_back(longer.set);
+          cut_bytes_[longer.set] = charged_bytes(longer);
           next.push_back(std::move(longer));
         }
       }
@@ -62,14 +65,10 @@ class Reach {
     return result;
   }
 
+  // Of a state that sets() found; 0 of the empty one and of the whole.
   std::int64_t cut_bytes(const LayerSet& set) const {
-    LayerSet charged(dag_.nodes());
-    set.for_each([&](int layer) {
-      if (has_user_in(set, layer)) return;
-      charged.insert(layer);
-      charged |= still_needed_[at(layer)];
-    });
-    return sum(charged);
+    const auto found = cut_bytes_.find(set);
+    return found == cut_bytes_.end() ? 0 : found->second;
   }
 
   std::int64_t sum(const LayerSet& set) const {
@@ -82,7 +81,17 @@ class Reach {
   struct Open {
     LayerSet set;
     std::vector<int> reachable;  // users of its layers that are not in it
+    std::vector<int> tops;       // its layers without a user in it
   };
+
+  std::int64_t charged_bytes(const Open& open) const {
+    LayerSet charged(dag_.nodes());
+    for (const int layer : open.tops) {
+      charged.insert(layer);
+      charged |= still_needed_[at(layer)];
+    }
+    return sum(charged);
+  }
 
   bool is_node(int layer) const { return !joins_ || layer + 1 < dag_.nodes(); }
 
@@ -115,6 +124,8 @@ class Reach {
     std::vector<int> added{layer};
     ancestors_[at(layer)].for_each_without(open.set, [&](int ancestor) { added.push_back(ancestor); });
     for (const int node : added) open.set.insert(node);
+    open.tops.insert(open.tops.end(), added.begin(), added.end());
+    std::erase_if(open.tops, [&](int node) { return has_user_in(open.set, node); });
     for (const int node : added) {
       for (const int user : dag_.consumers[at(node)]) {
         if (is_node(user)) open.reachable.push_back(user);
@@ -153,6 +164,7 @@ class Reach {
   bool joins_ = false;
   std::vector<int> forks_;
   std::vector<LayerSet> still_needed_;  // by layer
+  std::unordered_map<LayerSet, std::int64_t, LayerSetHash> cut_bytes_;
 };
 
 }  // namespace

@@ -140,13 +140,27 @@ class Tabulation {
     }
     const double floor = floor_us(first, end, used);
     const int most_replicas = std::min(used - 1, replica_limit_);
+    Window found;
     for (int replicas = 1; replicas <= most_replicas && best > floor; ++replicas) {
-      best = best_split(first, end, used, replicas, best, seed);
+      best = best_split(first, end, used, replicas, best, found);
+    }
+    if (found.before) {
+      int split = 0;
+      while (found.before[split] > best || found.after[split] > best) ++split;
+      seed = {found.from + split, found.replicas};
     }
     value = best;
   }
 
-  double best_split(int first, int end, int used, int replicas, double best, Seed& seed) {
+  // Where the best split so far is: max(before[k], after[k]) of some k.
+  struct Window {
+    const double* before = nullptr;
+    const double* after = nullptr;
+    int from = 0;
+    int replicas = 0;
+  };
+
+  double best_split(int first, int end, int used, int replicas, double best, Window& found) {
     const double each = best * steps_per_us_;
     const int from = std::max(first + 1, index_.first_from(index_.step_of(end) - each * replicas));
     const int to = std::min(end - 1, index_.last_until(index_.step_of(first) + each * (used - replicas)));
@@ -154,11 +168,7 @@ class Tabulation {
     const double* before = values(first, used - replicas) + (from - first);
     const double* after = later(end, used, replicas) + from;
     const double better = least_of_greater(before, after, to - from + 1, best);
-    if (better < best) {
-      int found = 0;
-      while (std::max(before[found], after[found]) != better) ++found;
-      seed = {from + found, replicas};
-    }
+    if (better < best) found = {before, after, from, replicas};
     return better;
   }
 

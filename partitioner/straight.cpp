@@ -69,6 +69,7 @@ class Straight {
 
   // reached_[s]: with how many workers, idle ones among them, the states up to s can be done within the bound.
   bool can_keep(double bound_us) {
+    if (size_.size() == 1) return fewest_within(bound_us) <= workers_;
     for (Bits& bits : reached_) bits.assign(at(workers_) / 64 + 1, 0);
     insert(reached_[0], 0);
     Bits ready;
@@ -83,6 +84,20 @@ class Straight {
   }
 
  private:
+  // On one level fewer workers are never worse.
+  int fewest_within(double bound_us) const {
+    std::vector<int> fewest(at(states_.count()), workers_ + 1);
+    fewest[0] = 0;
+    for (int first = 0; first < states_.last(); ++first) {
+      if (fewest[at(first)] >= workers_ || (first > 0 && link_us_[0][at(first)] > bound_us)) continue;
+      for (int end = first + 1; end <= states_.last(); ++end) {
+        if (states_.compute_us(first, end) > bound_us) break;
+        if (states_.nested(first, end)) fewest[at(end)] = std::min(fewest[at(end)], fewest[at(first)] + 1);
+      }
+    }
+    return fewest.back();
+  }
+
   // The workers that can begin with what comes after the state. False: there are none.
   bool make_ready(int state, double bound_us, Bits& ready) {
     Bits& reached = reached_[at(state)];
@@ -116,6 +131,10 @@ class Straight {
   void skip_idle(Bits& reached) const {
     for (std::size_t level = 1; level < size_.size(); ++level) {
       for (int worker = 1; worker < workers_; ++worker) {
+        if (reached[at(worker) / 64] == 0) {
+          worker |= 63;
+          continue;
+        }
         const int next = (worker + size_[level] - 1) / size_[level] * size_[level];
         if (has(reached, worker) && next < workers_) insert(reached, next);
       }

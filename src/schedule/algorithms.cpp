@@ -167,13 +167,14 @@ StageLoad stage_load(const Plan& plan, int stage) {
   if (plan.algorithm == Algorithm::interleaved_1f1b) {
     return {.versions = 1, .in_flight = detail::Interleaving(plan, planned.workers.front()).most_in_flight(stage)};
   }
-  const StagePlan& first = plan.stages.front();
-  const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
-  return detail::load_of(plan.algorithm, {.replicas = planned.replicas(),
-                                          .warmup = planned.warmup,
-                                          .microbatches_per_update = microbatches_per_update(plan, stage),
-                                          .first_stage_versions = detail::first_stage_versions(
-                                              first.warmup, first.reduce_delay, straight)});
+  detail::LoadedStage loaded{.replicas = planned.replicas(), .warmup = planned.warmup};
+  if (traits_of(plan.algorithm).flushes) loaded.microbatches_per_update = microbatches_per_update(plan, stage);
+  if (plan.algorithm == Algorithm::vertical_sync) {
+    const StagePlan& first = plan.stages.front();
+    const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
+    loaded.first_stage_versions = detail::first_stage_versions(first.warmup, first.reduce_delay, straight);
+  }
+  return detail::load_of(plan.algorithm, loaded);
 }
 
 detail::VersionTables detail::version_tables(const Plan& plan, int stage) {
