@@ -4,7 +4,6 @@
 
 #include "cases.h"
 #include "pipeline.h"
-#include "world.h"
 
 namespace pipedream::bench {
 
@@ -21,14 +20,12 @@ std::vector<Result> run_emulated(Communicator& comm, const Options& options) {
     return warmup;
   }());
   const SampleSize size = options.quick ? SampleSize{4, 12, 1} : SampleSize{10, 60, options.samples};
-  auto figures = measure_pipeline(comm, work, size);
-  if (comm.rank() != 0) return {};
-  return {
+  return present(
+      comm, options,
       {.case_name = "emulated",
-       .variant = describe_workers(comm, options),
        .setting = fmt::format("{} ms a stage, messages of {} KiB, warm-up 2 (S - 1 - s)", time.count(), floats / 256),
-       .figures = std::move(figures),
-       .goal = Goal{"efficiency", true, 0.97}}};
+       .goals = {{"efficiency", Limit::at_least, 0.97}}},
+      measure_pipeline(comm, work, size));
 }
 
 }  // namespace pipedream::bench

@@ -122,9 +122,9 @@ Result measure_size(Communicator& comm, const Options& options, std::int64_t byt
                             {"ratio", "", ratios(bare_us, channel_us)},
                             {"bare", "us", bare_us},
                             {"message", "us", channel_us}},
-                .goal = std::nullopt};
-  if (bytes <= kSmall) result.goal = Goal{"added", false, 1.5};
-  if (bytes >= kLarge) result.goal = Goal{"ratio", true, 0.95};
+                .goals = {}};
+  if (bytes <= kSmall) result.goals = {{"added", Limit::at_most, 1.5}};
+  if (bytes >= kLarge) result.goals = {{"ratio", Limit::at_least, 0.95}};
   return result;
 }
 

@@ -11,6 +11,8 @@ namespace pipedream::bench {
 
 std::vector<Result> run_emulated(Communicator& comm, const Options& options);
 std::vector<Result> run_deep(Communicator& comm, const Options& options);
+// Needs threads: the links are emulated in one process.
+std::vector<Result> run_links(Communicator& comm, const Options& options);
 std::vector<Result> run_compute_bound(Communicator& comm, const Options& options);
 // compute-bound at a size for GPUs.
 std::vector<Result> run_wide(Communicator& comm, const Options& options);

@@ -1,35 +1,20 @@
 #include "emulated_device.h"
 
-#include <sys/prctl.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cerrno>
-#include <ctime>
+#include "emulated_clock.h"
+#include "runtime/steady_clock.h"
 
 namespace pipedream::bench {
 namespace {
 
-std::int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-// The device ends at a point in time, whatever the host did meanwhile. By default Linux may wake a thread 50 us late.
-void sleep_until(std::int64_t end_ns) {
-  static thread_local const int slack_is_small = prctl(PR_SET_TIMERSLACK, 1UL);
-  (void)slack_is_small;
-  const timespec end{static_cast<time_t>(end_ns / 1'000'000'000), static_cast<long>(end_ns % 1'000'000'000)};
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
-  }
-}
-
+// The device ends at a point in time, whatever the host did meanwhile.
 class Emulated : public torch::autograd::Function<Emulated> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& weight, std::int64_t floats, std::int64_t forward_ns,
                                std::int64_t backward_ns) {
-    const std::int64_t start = now_ns();
+    const std::int64_t start = detail::steady_now_ns();
     context->save_for_backward({weight});
     context->saved_data["backward_ns"] = backward_ns;
     context->saved_data["x_needs_gradient"] = x.requires_grad();
@@ -40,7 +25,7 @@ class Emulated : public torch::autograd::Function<Emulated> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
-    const std::int64_t start = now_ns();
+    const std::int64_t start = detail::steady_now_ns();
     torch::Tensor dx;
     if (context->saved_data["x_needs_gradient"].toBool()) dx = gradients[0].clone();
     torch::Tensor dw = torch::zeros_like(context->get_saved_variables()[0]);

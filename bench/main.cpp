@@ -23,7 +23,8 @@ struct Case {
 
 constexpr std::array kCases{
     Case{"emulated", "2 workers that wait 100 ms a stage, messages of 4 MiB", run_emulated},
-    Case{"deep", "any number of workers that wait 40 ms a stage", run_deep},
+    Case{"deep", "any number of workers that wait 40 ms for a microbatch, every algorithm", run_deep},
+    Case{"links", "the same over links on which a message takes a third of that", run_links},
     Case{"compute-bound", "8 blocks Linear(512,2048)-ReLU-Linear(2048,512)", run_compute_bound},
     Case{"wide", "8 blocks Linear(4096,16384)-ReLU-Linear(16384,4096), for GPUs", run_wide},
     Case{"overhead-bound", "8 x Linear(64,64)-ReLU", run_overhead_bound},
@@ -35,6 +36,7 @@ constexpr std::array kCases{
 struct Words {
   std::string device = "cpu";
   std::int64_t deadline_ms = 10000;
+  std::vector<std::string> algorithms = {};
 };
 
 void add_options(CLI::App& command, Options& options, Words& words) {
@@ -42,6 +44,8 @@ void add_options(CLI::App& command, Options& options, Words& words) {
   command.add_option("--samples", options.samples, "Samples of each figure")->check(CLI::PositiveNumber);
   command.add_flag("--quick", options.quick, "One short sample: only shows that it runs");
   command.add_flag("--pin", options.pin, "Each worker on a core of its own");
+  command.add_flag("--realtime", options.realtime, "At real-time priority, where others use the machine meanwhile");
+  command.add_option("--algorithms", words.algorithms, "deep: only these, with commas between them")->delimiter(',');
   command.add_option("--label", options.label, "How the workers were started, for the report");
   command.add_option("--json", options.json, "File for the results");
   command.add_option("--pid-folder", options.pid_folder, "victim: folder for the process ids");
@@ -73,6 +77,7 @@ int main(int argc, char** argv) {
   pipedream::keep_freed_memory();
   try {
     options.device = torch::Device(words.device);
+    for (const std::string& name : words.algorithms) options.algorithms.push_back(pipedream::parse_algorithm(name));
     on_every_worker(argc, argv, options, [&](pipedream::Communicator& comm) {
       const std::vector<Result> results = chosen->run(comm, options);
       if (comm.rank() == 0) report(results, options.json);

@@ -20,24 +20,28 @@ std::vector<int> deeper_warmup(int stages) {
   return warmup;
 }
 
+Plan even_plan(const LayerGraph& graph, int stages, int workers) {
+  const std::vector<std::string> names = graph.layer_names();
+  const std::size_t layers = names.size() - 1;
+  const auto n = static_cast<std::size_t>(stages);
+  Plan plan;
+  for (std::size_t s = 0; s < n; ++s) {
+    StagePlan& stage = plan.stages.emplace_back();
+    for (std::size_t l = layers * s / n; l < layers * (s + 1) / n; ++l) stage.layers.push_back(names[l]);
+    stage.workers = {static_cast<int>(s) % workers};
+  }
+  plan.stages.back().layers.push_back(names.back());
+  return plan;
+}
+
 namespace {
 
 constexpr std::int64_t kMicrobatchesOfData = 16;
 
-// Cuts the layers into stages of equal number, one worker each; the loss joins the last.
-Plan even_plan(const LayerGraph& graph, int stages, const std::vector<int>& warmup) {
-  const std::vector<std::string> names = graph.layer_names();
-  const std::size_t layers = names.size() - 1;
-  Plan plan;
-  for (int s = 0; s < stages; ++s) {
-    const auto index = static_cast<std::size_t>(s);
-    const auto n = static_cast<std::size_t>(stages);
-    StagePlan& stage = plan.stages.emplace_back();
-    for (std::size_t l = layers * index / n; l < layers * (index + 1) / n; ++l) stage.layers.push_back(names[l]);
-    stage.workers = {s};
-    stage.warmup = warmup.at(index);
-  }
-  plan.stages.back().layers.push_back(names.back());
+Plan straight_plan(const LayerGraph& graph, const std::vector<int>& warmup) {
+  const int stages = static_cast<int>(warmup.size());
+  Plan plan = even_plan(graph, stages, stages);
+  for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
   return plan;
 }
 
@@ -50,7 +54,7 @@ std::shared_ptr<const Dataset> random_data(std::int64_t microbatch_size, std::in
 Workload regression(LayerGraph graph, const Value& output, int stages, std::int64_t rows, std::int64_t width) {
   graph.loss("loss", {output, graph.target("y")}, mean_squared_error);
   Workload work;
-  work.plan = even_plan(graph, stages, deeper_warmup(stages));
+  work.plan = straight_plan(graph, deeper_warmup(stages));
   work.graph = std::move(graph);
   work.data = random_data(rows, width);
   work.microbatch_size = rows;
@@ -70,7 +74,7 @@ Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>
     });
   }
   work.graph.loss("loss", h, [](const torch::Tensor& y) { return WeightedMean{y.flatten()[0], 1}; });
-  work.plan = even_plan(work.graph, stages, warmup);
+  work.plan = straight_plan(work.graph, warmup);
   work.data = std::make_shared<TensorDataset>(
       std::map<std::string, torch::Tensor>{{"x", torch::zeros({kMicrobatchesOfData, 1})}});
   work.microbatch_size = 1;

@@ -40,6 +40,9 @@ Workload wide(int stages);
 // 8 times Linear(64,64)-ReLU, microbatches of 8 rows, mean squared error.
 Workload overhead_bound(int stages);
 
+// Cuts the layers into stages of equal number, which the workers take in turn; the loss joins the last. Without depths.
+Plan even_plan(const LayerGraph& graph, int stages, int workers);
+
 // stages - 1 - s: enough where messages take no time.
 std::vector<int> least_warmup(int stages);
 // One more in all stages but the last: a worker that is late now and then stops nobody.

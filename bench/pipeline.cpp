@@ -3,13 +3,24 @@
 #include <algorithm>
 
 #include "bound.h"
+#include "pipedream/algorithm.h"
+#include "pipedream/schedule.h"
 #include "pipedream/timeline.h"
 #include "pipedream/trainer.h"
 #include "transport/device.h"
+#include "world.h"
 
 namespace pipedream::bench {
 
 namespace {
+
+TrainerOptions trainer_options(torch::Device device) {
+  return {.optimizer = sgd({.learning_rate = 0.01}), .device = device};
+}
+
+TrainOptions run_of(const Workload& work, std::int64_t microbatches) {
+  return {.steps = microbatches, .microbatch_size = work.microbatch_size, .shuffle = false};
+}
 
 // The steady state. A device's work is not done when the host's actions are: there it is what twice as many
 // microbatches take longer.
@@ -21,19 +32,27 @@ double steady_microbatch_us(Trainer& trainer, const Workload& work, TrainOptions
   return (trainer.train(*work.data, options).seconds - seconds) / microbatches * 1e6;
 }
 
+// Of a pipeline whose workers take equally long for a microbatch, and whose messages and updates take no time.
+double closed_form_bubble(const Plan& plan) {
+  const double workers = plan.workers();
+  const double stages_of_worker = static_cast<double>(plan.stages.size()) / workers;
+  const auto microbatches = static_cast<double>(microbatches_per_update(plan, 0));
+  return (workers - 1) / (stages_of_worker * microbatches + workers - 1);
+}
+
 }  // namespace
 
 std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& given, const SampleSize& size) {
   Workload work = given;
   work.device = detail::resolve_device(given.device, comm);
   const detail::StreamScope stream(detail::make_stream(work.device));
-  Trainer trainer(work.graph, work.plan, comm, {.optimizer = sgd({.learning_rate = 0.01}), .device = work.device});
+  Trainer trainer(work.graph, work.plan, comm, trainer_options(work.device));
   PlainStage plain(work, trainer.stages().front());
-  const TrainOptions options{.steps = size.pipeline, .microbatch_size = work.microbatch_size, .shuffle = false};
+  const TrainOptions options = run_of(work, size.pipeline);
 
   // What allocates and loads at its first call does it now.
   bound_us(comm, plain, std::max(1, size.bound / 2));
-  trainer.train(*work.data, options);
+  trainer.train(*work.data, run_of(work, std::max(1, size.pipeline / 2)));
 
   std::vector<double> bounds;
   std::vector<double> times;
@@ -46,6 +65,38 @@ std::vector<Figure> measure_pipeline(Communicator& comm, const Workload& given, 
           {"overhead", "us", differences(times, bounds)},
           {"bound", "us", bounds},
           {"microbatch", "us", times}};
+}
+
+std::vector<Figure> measure_flushes(Communicator& comm, const Workload& work, int samples) {
+  Trainer trainer(work.graph, work.plan, comm, trainer_options(work.device));
+  const std::int64_t update = microbatches_per_update(work.plan, 0);
+  trainer.train(*work.data, run_of(work, std::max<std::int64_t>(1, update / 2)));
+
+  std::vector<double> bubbles;
+  std::vector<double> times;
+  for (int i = 0; i < samples; ++i) {
+    trainer.train(*work.data, run_of(work, update));
+    const TimelineFigures figures = summarize(trainer.timeline(), work.plan);
+    bubbles.push_back(figures.bubble);
+    times.push_back(figures.span_us);
+  }
+  if (comm.rank() != 0) return {};
+  const std::vector<double> closed_forms(bubbles.size(), closed_form_bubble(work.plan));
+  return {{"bubble", "", bubbles},
+          {"closed form", "", closed_forms},
+          {"difference", "%", deviations(bubbles, closed_forms)},
+          {"update", "us", times}};
+}
+
+std::vector<Result> present(const Communicator& comm, const Options& options, const Presentation& presentation,
+                            std::vector<Figure> figures) {
+  if (comm.rank() != 0) return {};
+  const std::string workers = describe_workers(comm, options);
+  return {{.case_name = presentation.case_name,
+           .variant = presentation.what.empty() ? workers : presentation.what + ", " + workers,
+           .setting = presentation.setting,
+           .figures = std::move(figures),
+           .goals = presentation.goals}};
 }
 
 }  // namespace pipedream::bench

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -16,17 +17,23 @@ using Json = nlohmann::ordered_json;
 
 std::string text(const Figure& figure) {
   const auto number = [&](double value) {
-    return figure.unit.empty() ? fmt::format("{:.3f}", value) : fmt::format("{:.1f}", value);
+    if (figure.unit.empty()) return fmt::format("{:.3f}", value);
+    return figure.unit == "%" ? fmt::format("{:.2f}", value) : fmt::format("{:.1f}", value);
   };
   return fmt::format("{} {} ({}..{}){}", figure.name, number(figure.median()), number(figure.least()),
                      number(figure.greatest()), figure.unit.empty() ? "" : " " + figure.unit);
 }
 
-const Figure& figure_of(const Result& result, const std::string& name) {
-  const auto found = std::find_if(result.figures.begin(), result.figures.end(),
-                                  [&](const Figure& figure) { return figure.name == name; });
-  if (found == result.figures.end()) throw ConfigError(fmt::format("{} has no figure '{}'", result.case_name, name));
-  return *found;
+const char* name_of(Limit sign) {
+  switch (sign) {
+    case Limit::at_least:
+      return ">=";
+    case Limit::at_most:
+      return "<=";
+    case Limit::within:
+      return "within";
+  }
+  return "";
 }
 
 Json to_json(const Result& result) {
@@ -39,11 +46,12 @@ Json to_json(const Result& result) {
                                {"max", figure.greatest()},
                                {"samples", figure.samples}});
   }
-  if (result.goal) {
-    json["goal"] = {{"figure", result.goal->figure},
-                    {"at_least", result.goal->at_least},
-                    {"limit", result.goal->limit},
-                    {"met", result.met()}};
+  json["goals"] = Json::array();
+  for (const Goal& goal : result.goals) {
+    json["goals"].push_back({{"figure", goal.figure},
+                             {"sign", name_of(goal.sign)},
+                             {"limit", goal.limit},
+                             {"met", goal.met_by(result.figure(goal.figure).median())}});
   }
   return json;
 }
@@ -67,21 +75,33 @@ double Figure::median() const {
 double Figure::least() const { return *std::min_element(samples.begin(), samples.end()); }
 double Figure::greatest() const { return *std::max_element(samples.begin(), samples.end()); }
 
-bool Result::met() const {
-  if (!goal) return true;
-  const double value = figure_of(*this, goal->figure).median();
-  return goal->at_least ? value >= goal->limit : value <= goal->limit;
+bool Goal::met_by(double value) const {
+  switch (sign) {
+    case Limit::at_least:
+      return value >= limit;
+    case Limit::at_most:
+      return value <= limit;
+    case Limit::within:
+      return std::abs(value) <= limit;
+  }
+  return false;
+}
+
+const Figure& Result::figure(const std::string& name) const {
+  const auto found = std::find_if(figures.begin(), figures.end(), [&](const Figure& one) { return one.name == name; });
+  if (found == figures.end()) throw ConfigError(fmt::format("{} has no figure '{}'", case_name, name));
+  return *found;
 }
 
 std::string to_line(const Result& result) {
   std::string line = fmt::format("{} [{}]:", result.case_name, result.variant);
   for (const Figure& figure : result.figures) line += " " + text(figure) + ",";
-  if (!result.goal) {
-    line.back() = '.';
-    return line;
+  line.back() = result.goals.empty() ? '.' : ';';
+  for (const Goal& goal : result.goals) {
+    line += fmt::format(" goal {} {} {}: {};", goal.figure, name_of(goal.sign), goal.limit,
+                        goal.met_by(result.figure(goal.figure).median()) ? "met" : "MISSED");
   }
-  return line + fmt::format(" goal {} {} {}: {}", result.goal->figure,
-                            result.goal->at_least ? ">=" : "<=", result.goal->limit, result.met() ? "met" : "MISSED");
+  return line;
 }
 
 void report(const std::vector<Result>& results, const std::filesystem::path& json) {
@@ -103,6 +123,10 @@ std::vector<double> ratios(const std::vector<double>& a, const std::vector<doubl
 
 std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
   return pairwise(a, b, std::minus<>());
+}
+
+std::vector<double> deviations(const std::vector<double>& a, const std::vector<double>& b) {
+  return pairwise(a, b, [](double x, double y) { return 100 * (x / y - 1); });
 }
 
 }  // namespace pipedream::bench

@@ -1,20 +1,27 @@
 """The results of all cases in one form: what pipedream_bench writes with --json."""
 import statistics
 
+SIGNS = {">=": "≥ ", "<=": "≤ ", "within": "within ±"}
+
 
 def goal(figure, sign, limit):
-    return {"figure": figure, "at_least": sign == ">=", "limit": limit}
+    """sign: ">=", "<=" or "within", which is for the magnitude"""
+    return {"figure": figure, "sign": sign, "limit": limit}
 
 
-def result(case, variant, setting, figures, its_goal=None):
+def is_met(its_goal, value):
+    if its_goal["sign"] == ">=":
+        return value >= its_goal["limit"]
+    return (abs(value) if its_goal["sign"] == "within" else value) <= its_goal["limit"]
+
+
+def result(case, variant, setting, figures, *goals):
     """figures: name -> (unit, samples)"""
     made = {"case": case, "variant": variant, "setting": setting, "figures": [
         {"name": name, "unit": unit, "median": statistics.median(samples), "min": min(samples), "max": max(samples),
          "samples": samples} for name, (unit, samples) in figures.items()]}
-    if its_goal:
-        value = next(f["median"] for f in made["figures"] if f["name"] == its_goal["figure"])
-        met = value >= its_goal["limit"] if its_goal["at_least"] else value <= its_goal["limit"]
-        made["goal"] = {**its_goal, "met": met}
+    medians = {f["name"]: f["median"] for f in made["figures"]}
+    made["goals"] = [{**one, "met": is_met(one, medians[one["figure"]])} for one in goals]
     return made
 
 
@@ -34,10 +41,7 @@ def spread(figure):
 
 
 def goal_text(one):
-    if "goal" not in one:
-        return "", ""
-    sign = "≥" if one["goal"]["at_least"] else "≤"
-    return f"{one['goal']['figure']} {sign} {one['goal']['limit']:g}", "yes" if one["goal"]["met"] else "**no**"
+    return f"{one['figure']} {SIGNS[one['sign']]}{one['limit']:g}"
 
 
 def line(one):
@@ -45,25 +49,24 @@ def line(one):
         return f"{one['case']} [{one['variant']}]: skipped: {one['skipped']}"
     text = f"{one['case']} [{one['variant']}]: "
     text += ", ".join(f"{f['name']} {spread(f)}{' ' + f['unit'] if f['unit'] else ''}" for f in one["figures"])
-    wanted, met = goal_text(one)
-    return f"{text}; goal {wanted}: {'met' if met == 'yes' else 'MISSED'}" if wanted else text
+    return text + "".join(f"; goal {goal_text(g)}: {'met' if g['met'] else 'MISSED'}" for g in one["goals"])
+
+
+def row(one):
+    cells = [one["variant"], *map(spread, one["figures"]), ", ".join(map(goal_text, one["goals"])),
+             ", ".join("yes" if g["met"] else "**no**" for g in one["goals"])]
+    return "| " + " | ".join(cells) + " |"
 
 
 def table(results):
-    """Markdown, one table a case."""
+    """Markdown of one case: a table for each setting."""
+    measured = [one for one in results if "figures" in one]
     blocks = []
-    for case in dict.fromkeys(one["case"] for one in results):
-        mine = [one for one in results if one["case"] == case]
-        measured = [one for one in mine if "figures" in one]
-        text = [f"### {case}", ""]
-        if measured:
-            figures = measured[0]["figures"]
-            text += [measured[0]["setting"] + ".", "",
-                     "| | " + " | ".join(f["name"] + (f", {f['unit']}" if f["unit"] else "") for f in figures) +
-                     " | goal | met |", "|---" * (len(figures) + 3) + "|"]
-            for one in measured:
-                text.append(f"| {one['variant']} | " + " | ".join(map(spread, one["figures"])) +
-                            " | {} | {} |".format(*goal_text(one)))
-        text += [f"{one['variant']}: not measured, {one['skipped']}." for one in mine if "skipped" in one]
-        blocks.append("\n".join(text))
+    for setting in dict.fromkeys(one["setting"] for one in measured):
+        mine = [one for one in measured if one["setting"] == setting]
+        heads = [f["name"] + (f", {f['unit']}" if f["unit"] else "") for f in mine[0]["figures"]]
+        heads = ["", *heads, "goal", "met"]
+        blocks.append("\n".join([f"{setting}.", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|",
+                                 *map(row, mine)]))
+    blocks += [f"{one['variant']}: not measured, {one['skipped']}." for one in results if "skipped" in one]
     return "\n\n".join(blocks)

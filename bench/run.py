@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ class Runner:
     def __init__(self, arguments):
         self.program = str(arguments.program.resolve())
         self.quick = arguments.quick
+        self.realtime = arguments.realtime
         self.samples = 1 if arguments.quick else arguments.samples
         self.peer_environment = arguments.peer_environment
 
@@ -39,8 +41,7 @@ class Runner:
             file = pathlib.Path(folder) / "results.json"
             command = ["timeout", "-k", "10", str(timeout), *prefix, self.program, case, *options,
                        "--samples", str(samples or self.samples), "--json", str(file)]
-            if self.quick:
-                command.append("--quick")
+            command += ["--quick"] * self.quick + ["--realtime"] * self.realtime
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL,
                            env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})})
             return json.loads(file.read_text())
@@ -64,11 +65,16 @@ class Runner:
                                   environment=shaped.environment())
 
     def deep(self):
+        two = ["--algorithms", "1f1b-flush,pipedream"]
         for workers in (8,) if self.quick else (8, 16):
-            yield from self.threads("deep", workers)
-            for word, value in (("yielding", "1"), ("not yielding", "0")):
-                yield from self.ranks("deep", workers, "--label", f"mpirun {word}",
-                                      mca=[("mpi_yield_when_idle", value)])
+            yield from self.threads("deep", workers, timeout=600)
+            yield from self.deep_ranks(workers, "yielding", "1", *(two if self.quick else []))
+            yield from self.deep_ranks(workers, "not yielding", "0", *two)
+            yield from self.threads("links", workers)
+
+    def deep_ranks(self, workers, word, value, *options):
+        return self.ranks("deep", workers, "--label", f"mpirun {word}", *options,
+                          mca=[("mpi_yield_when_idle", value)], timeout=600)
 
     def on_two_cores(self, case):
         yield from self.threads(case, 2, "--pin")
@@ -121,15 +127,26 @@ BEGIN = "<!-- scripts/bench writes from here -->"
 END = "<!-- to here -->"
 
 
+def sections(text):
+    """case -> what stands below its heading"""
+    parts = re.split(r"^### (.+)\n", text, flags=re.MULTILINE)
+    return {case: body.strip() for case, body in zip(parts[1::2], parts[2::2])}
+
+
 def write_document(path, machine, results):
-    old = path.read_text()
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    """Writes the sections of the cases that ran; those of the others stay, with the machine of their own."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    old, end, after = rest.partition(END)
     if not begin or not end:
         sys.exit(f"{path}: the lines '{BEGIN}' and '{END}' are not there")
+    priority = ", at real-time priority" if machine["realtime"] else ""
     head = (f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}; load average before the run "
-            f"{machine['load_before']}. Commit {machine['commit']}, {machine['date']}.")
-    write(path, f"{before}{BEGIN}\n{head}\n\n{table(results)}\n{END}{after}")
+            f"{machine['load_before']}{priority}. Commit {machine['commit']}, {machine['date']}.")
+    written = sections(old)
+    for case in dict.fromkeys(one["case"] for one in results):
+        written[case] = f"{head}\n\n{table([one for one in results if one['case'] == case])}"
+    text = "\n\n".join(f"### {case}\n\n{written[case]}" for case in CASES if case in written)
+    write(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def run_case(runner, case, results):
@@ -150,10 +167,12 @@ def main():
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--program", type=pathlib.Path, required=True, help="pipedream_bench")
     parser.add_argument("--results", type=pathlib.Path, required=True, help="JSON file to write")
-    parser.add_argument("--document", type=pathlib.Path, help="Markdown file whose tables to write")
+    parser.add_argument("--document", type=pathlib.Path, help="Markdown file whose tables of these cases to write")
     parser.add_argument("--peer-environment", type=pathlib.Path, help="JSON object of environment variables")
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one short sample of everything: shows that it runs")
+    parser.add_argument("--realtime", action="store_true",
+                        help="at real-time priority, for a machine that others use meanwhile (needs the right to it)")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
     if unknown:
@@ -161,7 +180,7 @@ def main():
     # Ended from outside, the namespaces are still removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    machine = describe_machine()
+    machine = {**describe_machine(), "realtime": arguments.realtime}
     runner = Runner(arguments)
     results = []
     complete = [run_case(runner, case, results) for case in arguments.cases or CASES]

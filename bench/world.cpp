@@ -26,12 +26,34 @@ void pin_to_core(int worker) {
   }
 }
 
+// This thread's, and that of the threads that it starts, as long as it lives. Starting and ending MPI is left out: what
+// spins there without giving way would keep out what it waits for.
+class PriorityScope {
+ public:
+  explicit PriorityScope(bool realtime) : realtime_(realtime) {
+    const sched_param lowest{.sched_priority = sched_get_priority_min(SCHED_RR)};
+    if (realtime_ && sched_setscheduler(0, SCHED_RR, &lowest) != 0) {
+      throw ConfigError("--realtime: this user may not have real-time priority");
+    }
+  }
+  ~PriorityScope() {
+    const sched_param none{};
+    if (realtime_) sched_setscheduler(0, SCHED_OTHER, &none);
+  }
+  PriorityScope(const PriorityScope&) = delete;
+  PriorityScope& operator=(const PriorityScope&) = delete;
+
+ private:
+  bool realtime_;
+};
+
 }  // namespace
 
 void on_every_worker(int& argc, char**& argv, const Options& options, const std::function<void(Communicator&)>& work) {
   const auto prepared = [&](Communicator& comm) {
     at::set_num_threads(1);
     if (options.pin) pin_to_core(comm.local_rank());
+    const PriorityScope priority(options.realtime);
     work(comm);
   };
   if (!MpiScope::launched()) return run_in_threads(options.threads, prepared);

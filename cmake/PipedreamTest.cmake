@@ -75,6 +75,8 @@ function(pipedream_add_test)
     target_link_libraries(${arg_NAME} PRIVATE pipedream_catch_main)
   elseif(NOT arg_MAIN STREQUAL "NONE")
     target_sources(${arg_NAME} PRIVATE "${arg_MAIN}")
+    # It configures Catch before it includes it.
+    set_source_files_properties("${arg_MAIN}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
   if("pipedream::pipedream" IN_LIST arg_LIBS)
     # Where there is CUDA, each of them can be told to run on it.

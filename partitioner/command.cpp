@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "partitioner/command_compare.h"
 #include "partitioner/command_import.h"
 #include "partitioner/command_plan.h"
 #include "partitioner/command_schedule.h"
@@ -25,6 +26,7 @@ Examples:
   pipedream schedule plan.json --svg schedule.svg
   pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
   pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
+  pipedream compare report.json --profile profile.json --recalibrate corrected.json
   pipedream import graph.txt -o profile.json
 
 Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
@@ -55,6 +57,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   ShowCommand show(app, out);
   SimulateCommand simulate(app, out);
   ScheduleCommand schedule(app, out);
+  CompareCommand compare(app, out);
   ImportCommand import(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
@@ -68,6 +71,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   }
   if (simulate.chosen()) return simulate.run();
   if (schedule.chosen()) return schedule.run();
+  if (compare.chosen()) return compare.run();
   if (import.chosen()) return import.run();
   return plan.chosen() ? plan.run() : show.run();
 }

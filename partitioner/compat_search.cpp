@@ -4,13 +4,9 @@
 #include <cmath>
 
 #include "partitioner/bound_search.h"
+#include "partitioner/index.h"
 
 namespace pipedream::detail {
-namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-}  // namespace
 
 void CompatSearch::Counts::clear(int components) {
   words_.assign(static_cast<std::size_t>(components) / 64 + 1, 0);

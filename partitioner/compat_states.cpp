@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "partitioner/index.h"
 #include "partitioner/layer_dag.h"
 #include "pipedream/error.h"
 
@@ -13,8 +14,6 @@ namespace pipedream::detail {
 namespace {
 
 constexpr int kMostBranching = 5000;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::vector<std::int64_t> output_bytes(const Profile& profile) {
   std::vector<std::int64_t> bytes(profile.layers.size(), 0);

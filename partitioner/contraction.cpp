@@ -7,10 +7,10 @@
 #include <numeric>
 #include <set>
 
+#include "partitioner/index.h"
+
 namespace pipedream::detail {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 // The maximal sets of nodes between two successive nodes that are comparable with all others, each ascending.
 std::vector<std::vector<int>> parts_between_cuts(const LayerDag& dag) {

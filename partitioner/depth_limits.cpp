@@ -38,15 +38,19 @@ std::vector<int> warmup_of(const Plan& plan) {
 
 DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const PlannedModel& model,
                          double optimizer_state_factor, std::int64_t limit_bytes)
-    : optimizer_state_factor_(optimizer_state_factor), limit_bytes_(limit_bytes) {
+    : messages_{link_traffic(profile, model), model.one_process},
+      optimizer_state_factor_(optimizer_state_factor),
+      limit_bytes_(limit_bytes) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     footprints_.push_back(stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s)));
   }
 }
 
 std::int64_t DepthLimits::stage_bytes(const Plan& plan, std::size_t stage) const {
-  return memory_bytes(footprints_[stage], stage_load(plan, static_cast<int>(stage)), plan.stages[stage].reduce_delay,
-                      optimizer_state_factor_);
+  const int s = static_cast<int>(stage);
+  StageCosts costs = memory_costs(footprints_[stage], stage_use(plan, s, optimizer_state_factor_));
+  costs.message_bytes = message_bytes(plan, s, messages_, footprints_[stage].parameter_bytes);
+  return memory_bytes(costs, stage_load(plan, s));
 }
 
 std::int64_t DepthLimits::worker_bytes(const Plan& plan) const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "partitioner/memory_model.h"
+#include "partitioner/message_memory.h"
 #include "partitioner/planned_model.h"
 
 namespace pipedream::detail {
@@ -31,6 +32,7 @@ class DepthLimits {
   bool fit_memory(Plan& plan, std::size_t stage) const;
 
   std::vector<StageFootprint> footprints_;  // by stage
+  MessageMemory messages_;
   double optimizer_state_factor_;
   std::int64_t limit_bytes_;
 };

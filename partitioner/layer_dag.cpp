@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "partitioner/index.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 void sort_unique(std::vector<int>& list) {
   std::sort(list.begin(), list.end());

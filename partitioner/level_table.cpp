@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "partitioner/index.h"
 #include "partitioner/least_of_greater.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 // Finds states by their compute, on the safe side: in constant time, from a table over equal steps of compute.
 class ComputeIndex {

@@ -1,5 +1,6 @@
 #include "partitioner/memory_limited.h"
 
+#include <algorithm>
 #include <tuple>
 
 namespace pipedream::detail {
@@ -63,17 +64,40 @@ FoundPlan by_workers(const PlanningStates& states, const Topology& topology, con
   return best.take();
 }
 
+// Updates of 2BW have several microbatches, but one where a plan has no replicas and at most two stages.
+FoundPlan by_update(const PlanningStates& states, const Topology& topology, const PaperOptions& options,
+                    StageMemory& memory) {
+  Best best;
+  memory.set_rule({Algorithm::two_bw, 2, 1, false});
+  const PaperPlanner planner(states, topology, options);
+  best.consider(planner.fastest(&memory));
+  memory.set_rule({Algorithm::two_bw, 1, 1, false});
+  PaperOptions without_replicas = options;
+  without_replicas.straight = true;
+  for (std::size_t level = 0; level < topology.levels.size(); ++level) {
+    Topology part = topology;
+    for (TopologyLevel& other : part.levels) other.count = 1;
+    part.levels[level].count = std::min(topology.levels[level].count, 2);
+    if (options.use_all && part.workers() < topology.workers()) continue;
+    const PaperPlanner of_two(states, part, without_replicas);
+    best.consider(of_two.fastest(&memory));
+  }
+  return best.take();
+}
+
 }  // namespace
 
 FoundPlan fastest_within_memory(const PlanningStates& states, const Topology& topology, const PaperOptions& options,
                                 StageMemory& memory, Algorithm algorithm, std::int64_t microbatches_per_update) {
   if (algorithm == Algorithm::vertical_sync) return by_versions(states, topology, options, memory);
-  const bool is_flush = algorithm == Algorithm::gpipe || algorithm == Algorithm::flush_1f1b;
-  if (is_flush && microbatches_per_update == 0 && topology.levels.size() == 1) {
+  const bool is_default = microbatches_per_update == 0;
+  if (algorithm == Algorithm::two_bw && is_default) return by_update(states, topology, options, memory);
+  const bool is_flush = traits_of(algorithm).flushes;
+  if (is_flush && is_default && topology.levels.size() == 1) {
     return by_workers(states, topology, options, memory, algorithm);
   }
-  const std::int64_t by_default = std::int64_t{4} * topology.workers();
-  memory.set_rule({algorithm, microbatches_per_update > 0 ? microbatches_per_update : by_default, 1, false});
+  const std::int64_t by_default = is_flush ? std::int64_t{4} * topology.workers() : 1;
+  memory.set_rule({algorithm, is_default ? by_default : microbatches_per_update, 1, false});
   return PaperPlanner(states, topology, options).fastest(&memory);
 }
 

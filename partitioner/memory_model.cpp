@@ -18,67 +18,69 @@ std::int64_t optimizer_bytes(std::int64_t parameter_bytes, double factor) {
   return bytes >= 0x1p63 ? kMost : static_cast<std::int64_t>(bytes);
 }
 
-// What does not depend on the depth.
-std::int64_t fixed_bytes(const StageFootprint& footprint, int reduce_delay, double factor) {
-  return add(resident_bytes(footprint, reduce_delay, factor), footprint.peak_bytes);
-}
-
-std::int64_t peak_of(const LayerProfile& layer) {
-  return std::max(layer.forward_peak_bytes, layer.backward_peak_bytes);
+// Adam's step makes two tensors of a parameter's size; plain SGD, also with momentum, none.
+std::int64_t update_bytes(const StageFootprint& footprint, double factor) {
+  return factor >= 2 ? multiply(footprint.greatest_layer_bytes, 2) : 0;
 }
 
 }  // namespace
 
-std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor) {
-  std::int64_t bytes = multiply(footprint.parameter_bytes, 1 + reduce_delay);
-  bytes = add(bytes, optimizer_bytes(footprint.parameter_bytes, optimizer_state_factor));
-  return add(bytes, footprint.buffer_bytes);
+StageUse use_of(Algorithm algorithm, const UsedStage& stage, double optimizer_state_factor) {
+  const bool accumulates = stage.replicas > 1 || stage.microbatches_per_update > 1;
+  return {.gradient_copies = accumulates ? 1 + stage.reduce_delay : 0,
+          .gradients_replace_activations = stage.replicas == 1 && algorithm == Algorithm::gpipe,
+          .optimizer_state_factor = optimizer_state_factor};
 }
 
-std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor, bool recompute) {
-  const std::int64_t activations =
-      recompute ? add(multiply(footprint.received_bytes, load.in_flight), footprint.in_flight_bytes)
-                : multiply(footprint.in_flight_bytes, load.in_flight);
-  const std::int64_t held = add(multiply(footprint.parameter_bytes, load.versions), activations);
-  return add(fixed_bytes(footprint, reduce_delay, optimizer_state_factor), held);
+StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use) {
+  const PassMemory& pass = footprint.pass;
+  const std::int64_t parameters = footprint.parameter_bytes;
+  StageCosts costs;
+  costs.version_bytes = parameters;
+  costs.in_flight_bytes = use.recompute ? pass.received : pass.held;
+  std::int64_t gradients = multiply(parameters, use.gradient_copies);
+  if (use.gradients_replace_activations) gradients = std::max<std::int64_t>(gradients - costs.in_flight_bytes, 0);
+  costs.resident_bytes = add(gradients, footprint.buffer_bytes);
+  costs.resident_bytes = add(costs.resident_bytes, optimizer_bytes(parameters, use.optimizer_state_factor));
+  // To recompute, the inputs are copied: layers may write what they receive.
+  const std::int64_t forward = add(pass.forward_peak, use.recompute ? pass.received : 0);
+  const std::int64_t unheld = use.gradient_copies == 0 ? parameters : 0;
+  const std::int64_t update = add(unheld, update_bytes(footprint, use.optimizer_state_factor));
+  costs.transient_bytes = std::max({forward, pass.backward_peak, update}) - costs.in_flight_bytes;
+  return costs;
 }
 
-int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
-                    std::int64_t limit_bytes) {
-  const std::int64_t fixed = fixed_bytes(footprint, reduce_delay, optimizer_state_factor);
-  if (fixed > limit_bytes) return -1;
-  const std::int64_t each = add(footprint.parameter_bytes, footprint.in_flight_bytes);
-  constexpr std::int64_t kUnbounded = std::numeric_limits<int>::max();
-  if (each == 0) return static_cast<int>(kUnbounded);
-  return static_cast<int>(std::min((limit_bytes - fixed) / each - 1, kUnbounded));
+std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load) {
+  const std::int64_t held =
+      add(multiply(costs.version_bytes, load.versions), multiply(costs.in_flight_bytes, load.in_flight));
+  return add(add(add(costs.resident_bytes, costs.message_bytes), costs.transient_bytes), held);
+}
+
+std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, double optimizer_state_factor) {
+  const StageUse use{.gradient_copies = gradient_copies, .optimizer_state_factor = optimizer_state_factor};
+  return memory_bytes(memory_costs(footprint, use), {});
+}
+
+StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
+                               const std::vector<int>& layers) {
+  StageFootprint result;
+  for (const int l : layers) {
+    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
+    result.parameter_bytes += layer.parameter_bytes;
+    result.buffer_bytes += layer.buffer_bytes;
+    result.greatest_layer_bytes = std::max(result.greatest_layer_bytes, layer.parameter_bytes);
+  }
+  result.pass = pass_memory(profile, ends, layers);
+  return result;
 }
 
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
                                const std::vector<int>& stage_of_layer, int stage) {
-  const auto inside = [&](int layer) { return stage_of_layer[static_cast<std::size_t>(layer)] == stage; };
-  StageFootprint result;
-  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
-    if (stage_of_layer[l] != stage) continue;
-    const LayerProfile& layer = profile.layers[l];
-    result.parameter_bytes += layer.parameter_bytes;
-    result.buffer_bytes += layer.buffer_bytes;
-    result.in_flight_bytes += layer.kept_bytes;
-    result.peak_bytes = std::max(result.peak_bytes, peak_of(layer));
+  std::vector<int> layers;
+  for (std::size_t l = 0; l < stage_of_layer.size(); ++l) {
+    if (stage_of_layer[l] == stage) layers.push_back(static_cast<int>(l));
   }
-  for (std::size_t t = 0; t < ends.size(); ++t) {
-    const bool made_here = inside(ends[t].producer);
-    bool held = made_here && profile.layers[static_cast<std::size_t>(ends[t].producer)].keeps_output;
-    for (const int consumer : ends[t].consumers) {
-      const bool used_here = inside(consumer);
-      const bool keeps = profile.layers[static_cast<std::size_t>(consumer)].keeps_input;
-      held = held || (made_here ? !used_here || keeps : used_here);
-    }
-    if (!held) continue;
-    result.in_flight_bytes += profile.tensors[t].bytes;
-    if (!made_here) result.received_bytes += profile.tensors[t].bytes;
-  }
-  return result;
+  return stage_footprint(profile, ends, layers);
 }
 
 }  // namespace pipedream::detail

@@ -1,16 +1,20 @@
 // The memory of one worker of a stage, from the profile.
 //
-// A worker holds its weight versions, the gradient (a second one while a delayed reduction is pending), the
-// optimizer's state, the buffers, what its microbatches in flight keep for their backwards, and the greatest transient
-// allocation of one pass. Model inputs are not in a profile and not counted.
+// A worker holds its weight versions, the optimizer's state, the buffers, gradients that wait for their update, what
+// its microbatches in flight keep for their backwards, and messages on their way. To that comes what the pass at work
+// takes for itself, or the update with the gradients that only live until then. Model inputs are not in a profile and
+// not counted, but for what layers keep of them.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "partitioner/pass_memory.h"
+#include "pipedream/algorithm.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/schedule.h"
+#include "pipedream/simulate.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
@@ -18,23 +22,42 @@ namespace pipedream::detail {
 struct StageFootprint {
   std::int64_t parameter_bytes = 0;
   std::int64_t buffer_bytes = 0;
-  // Of one microbatch: what layers keep, tensors that come in, tensors that go out (they start the backward), and
-  // tensors inside that their producer or a user keeps; each tensor once.
-  std::int64_t in_flight_bytes = 0;
-  std::int64_t received_bytes = 0;  // of these, the tensors that come in
-  std::int64_t peak_bytes = 0;
+  std::int64_t greatest_layer_bytes = 0;  // parameters of one layer
+  PassMemory pass = {};
 };
 
-// Sums past 2^63 stay there. recompute: all microbatches in flight but one keep only what came in.
-std::int64_t memory_bytes(const StageFootprint& footprint, const StageLoad& load, int reduce_delay,
-                          double optimizer_state_factor, bool recompute = false);
+// How a stage uses its memory.
+struct StageUse {
+  // Of the gradients, held from one microbatch to the next. Where each microbatch makes an update of its own there is
+  // none: its gradients live no longer than its backward and the update.
+  int gradient_copies = 0;
+  // No forward comes between the backwards of an update: where their gradients are first held, a microbatch is gone.
+  bool gradients_replace_activations = false;
+  bool recompute = false;  // all microbatches in flight but one keep only what came in
+  double optimizer_state_factor = 1;
+};
 
-// The part of it that is held all the time whatever the depth: gradients, optimizer, buffers.
-std::int64_t resident_bytes(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor);
+// A stage of a plan, or one that a search only thinks of.
+struct UsedStage {
+  int replicas = 1;
+  int reduce_delay = 0;
+  std::int64_t microbatches_per_update = 1;  // of all replicas
+};
+// Without recomputation.
+StageUse use_of(Algorithm algorithm, const UsedStage& stage, double optimizer_state_factor);
 
-// The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
-int greatest_warmup(const StageFootprint& footprint, int reduce_delay, double optimizer_state_factor,
-                    std::int64_t limit_bytes);
+// By what it is held for: the byte counts of StageCosts, but for messages. Sums past 2^63 stay there.
+StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use);
+
+// The peak of a worker that has this stage only.
+std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load);
+
+// Of a stage that does one microbatch after the other.
+std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, double optimizer_state_factor);
+
+// Of a stage given by its layers, by number in the profile, ascending.
+StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
+                               const std::vector<int>& layers);
 
 // Of a stage given by the stage of each layer.
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,

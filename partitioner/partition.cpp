@@ -85,6 +85,9 @@ std::string greatest_need(const Plan& plan) {
                      greatest->warmup, detail::format_bytes(greatest->prediction.memory_bytes));
 }
 
+// To come below the memory limit.
+constexpr int kAttempts = 8;
+
 class Planner {
  public:
   Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options)
@@ -93,18 +96,27 @@ class Planner {
         levels_(detail::levels_with_choice(topology)),
         options_(options),
         states_(detail::all_states(profile)),
+        memory_(profile, states_, options.optimizer_state_factor),
         limit_bytes_(topology.memory_bytes_per_worker) {}
 
-  Plan plan() const {
+  // The search does not count messages, and on several levels not all that an update has: where its plan needs more
+  // than the limit, it looks for one that needs so much less.
+  Plan plan() {
     if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
-    const FoundPlan found = solve(limit_bytes_);
-    if (!found) fail();
-    Plan plan = predicted(states_, placed(found->stages, levels_));
-    plan.search = {std::string(to_string(options_.cost_model)), found->bottleneck_us, states_.count(),
-                   states_.contraction()};
-    if (!is_pipeline()) plan.search.bottleneck_us = plan.prediction.microbatch_us;
-    demand_fit(plan);
-    return plan;
+    std::int64_t limit_bytes = limit_bytes_;
+    std::optional<Plan> nearest;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const FoundPlan found = solve(limit_bytes);
+      if (!found) break;
+      nearest = searched(*found);
+      const std::int64_t excess = greatest_bytes(*nearest) - limit_bytes_;
+      if (limit_bytes_ == 0 || excess <= 0) return *nearest;
+      limit_bytes -= excess;
+      if (limit_bytes <= 0) break;
+    }
+    if (!nearest) fail();
+    demand_fit(*nearest);
+    return *nearest;
   }
 
  private:
@@ -112,7 +124,7 @@ class Planner {
     return options_.algorithm != Algorithm::model_parallel && options_.algorithm != Algorithm::data_parallel;
   }
 
-  FoundPlan solve(std::int64_t limit_bytes) const {
+  FoundPlan solve(std::int64_t limit_bytes) {
     switch (options_.algorithm) {
       case Algorithm::model_parallel:
         return solve_sequence(limit_bytes);
@@ -130,17 +142,20 @@ class Planner {
     return detail::FoundPipeline{std::move(*stages), 0};
   }
 
-  FoundPlan solve_pipeline(std::int64_t limit_bytes) const {
+  FoundPlan solve_pipeline(std::int64_t limit_bytes) {
     const detail::PaperOptions search{options_.straight, options_.use_all_workers};
     if (limit_bytes == 0) return detail::PaperPlanner(states_, levels_, search).fastest(nullptr);
-    detail::StageMemory memory(profile_, states_, limit_bytes, options_.optimizer_state_factor);
-    return detail::fastest_within_memory(states_, levels_, search, memory, options_.algorithm,
+    memory_.set_limit(limit_bytes);
+    return detail::fastest_within_memory(states_, levels_, search, memory_, options_.algorithm,
                                          options_.microbatches_per_update);
   }
 
   FoundPlan solve_data_parallel(std::int64_t limit_bytes) const {
-    const auto whole = detail::StageFootprints(profile_, states_).row(0).back();
-    const std::int64_t bytes = detail::memory_bytes(whole, {}, 0, options_.optimizer_state_factor);
+    const auto whole = detail::StageFootprints(profile_, states_).of(0, states_.last());
+    const detail::UsedStage used{.replicas = topology_.workers(),
+                                 .microbatches_per_update = options_.microbatches_per_update};
+    const auto use = detail::use_of(Algorithm::data_parallel, used, options_.optimizer_state_factor);
+    const std::int64_t bytes = detail::memory_bytes(detail::memory_costs(whole, use), {});
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     std::vector<FoundStage> stages;
     for (const TopologyLevel& level : levels_.levels) stages = {{0, states_.last(), level.count, std::move(stages)}};
@@ -169,7 +184,20 @@ class Planner {
     return plan;
   }
 
-  // The algorithms whose memory depends on what the search does not know.
+  Plan searched(const detail::FoundPipeline& found) const {
+    Plan plan = predicted(states_, placed(found.stages, levels_));
+    plan.search = {std::string(to_string(options_.cost_model)), found.bottleneck_us, states_.count(),
+                   states_.contraction()};
+    if (!is_pipeline()) plan.search.bottleneck_us = plan.prediction.microbatch_us;
+    return plan;
+  }
+
+  static std::int64_t greatest_bytes(const Plan& plan) {
+    std::int64_t most = 0;
+    for (const StagePlan& stage : plan.stages) most = std::max(most, stage.prediction.memory_bytes);
+    return most;
+  }
+
   void demand_fit(const Plan& plan) const {
     for (const StagePlan& stage : plan.stages) {
       if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
@@ -181,7 +209,7 @@ class Planner {
     }
   }
 
-  [[noreturn]] void fail() const {
+  [[noreturn]] void fail() {
     const FoundPlan unlimited = solve(0);
     const std::size_t layers = profile_.layers.size();
     if (!unlimited) {
@@ -192,10 +220,8 @@ class Planner {
     const std::string limit = detail::format_bytes(limit_bytes_);
     const std::vector<detail::TensorEnds> ends = detail::tensor_ends(profile_);
     for (std::size_t l = 0; l < layers; ++l) {
-      std::vector<int> stage_of(layers, 1);
-      stage_of[l] = 0;
-      const auto footprint = detail::stage_footprint(profile_, ends, stage_of, 0);
-      const std::int64_t bytes = detail::memory_bytes(footprint, {}, 0, options_.optimizer_state_factor);
+      const auto footprint = detail::stage_footprint(profile_, ends, {static_cast<int>(l)});
+      const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.optimizer_state_factor);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
                                       profile_.layers[l].name, detail::format_bytes(bytes)));
@@ -213,6 +239,7 @@ class Planner {
   const Topology levels_;  // those that have a choice
   const PartitionOptions& options_;
   detail::PlanningStates states_;
+  detail::StageMemory memory_;
   std::int64_t limit_bytes_;
 };
 

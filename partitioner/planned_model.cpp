@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <unordered_map>
 
+#include "partitioner/memory_model.h"
+#include "partitioner/message_memory.h"
 #include "pipedream/error.h"
+#include "pipedream/schedule.h"
+#include "schedule/share.h"
 
 namespace pipedream::detail {
 namespace {
@@ -48,7 +53,36 @@ PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topol
     throw ConfigError(fmt::format("the plan uses {} workers, the topology has {}", plan.workers(), topology.workers()));
   }
   model.stage_of_layer = stages_of_layers(plan, profile);
+  model.one_process = topology.one_process;
   return model;
+}
+
+std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, const PlannedModel& model,
+                                    double optimizer_state_factor) {
+  const MessageMemory messages{link_traffic(profile, model), model.one_process};
+  std::vector<StageCosts> costs;
+  for (int s = 0; s < static_cast<int>(plan.stages.size()); ++s) {
+    const auto footprint = stage_footprint(profile, model.ends, model.stage_of_layer, s);
+    costs.push_back(memory_costs(footprint, stage_use(plan, s, optimizer_state_factor)));
+    costs.back().message_bytes = message_bytes(plan, s, messages, footprint.parameter_bytes);
+  }
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    const auto stage = static_cast<std::size_t>(model.stage_of_layer[l]);
+    const LayerProfile& layer = profile.layers[l];
+    costs[stage].forward_us += layer.forward_us;
+    costs[stage].backward_us += layer.backward_us + (plan.stages[stage].recompute ? layer.forward_us : 0);
+  }
+  return costs;
+}
+
+StageUse stage_use(const Plan& plan, int stage, double optimizer_state_factor) {
+  const StagePlan& planned = stage_plan(plan, stage);
+  const UsedStage used{.replicas = planned.replicas(),
+                       .reduce_delay = planned.reduce_delay,
+                       .microbatches_per_update = microbatches_per_update(plan, stage)};
+  StageUse use = use_of(plan.algorithm, used, optimizer_state_factor);
+  use.recompute = planned.recompute;
+  return use;
 }
 
 std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model) {

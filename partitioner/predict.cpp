@@ -45,21 +45,14 @@ std::vector<CutBytes> cuts_between_stages(std::size_t stages, const Profile& pro
 
 void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& model, const detail::PlacedLinks& links,
                     double optimizer_state_factor) {
+  const std::vector<StageCosts> costs = detail::stage_costs(plan, profile, model, optimizer_state_factor);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     StagePlan& stage = plan.stages[s];
-    const auto footprint = detail::stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s));
-    stage.prediction.parameter_bytes = footprint.parameter_bytes;
-    stage.prediction.memory_bytes = detail::memory_bytes(footprint, stage_load(plan, static_cast<int>(s)),
-                                                         stage.reduce_delay, optimizer_state_factor, stage.recompute);
-    stage.prediction.allreduce_us = links.allreduce_us(s, footprint.parameter_bytes);
-  }
-  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
-    StagePrediction& prediction = plan.stages[static_cast<std::size_t>(model.stage_of_layer[l])].prediction;
-    prediction.forward_us += profile.layers[l].forward_us;
-    prediction.backward_us += profile.layers[l].backward_us;
-  }
-  for (StagePlan& stage : plan.stages) {
-    if (stage.recompute) stage.prediction.backward_us += stage.prediction.forward_us;
+    stage.prediction.forward_us = costs[s].forward_us;
+    stage.prediction.backward_us = costs[s].backward_us;
+    stage.prediction.parameter_bytes = costs[s].version_bytes;
+    stage.prediction.memory_bytes = detail::memory_bytes(costs[s], stage_load(plan, static_cast<int>(s)));
+    stage.prediction.allreduce_us = links.allreduce_us(s, costs[s].version_bytes);
   }
 }
 

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "partitioner/index.h"
 #include "partitioner/level_links.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 // The best way to cover a state with a given number of stages.
 struct Prefix {
@@ -36,10 +35,10 @@ class Sequence {
     best_[0][0] = {0, 0, 0};
   }
 
-  void extend_from(int first, const std::vector<StageFootprint>& row, const SequenceOptions& options) {
+  void extend_from(int first, const StageFootprints& footprints, const SequenceOptions& options) {
     for (int end = first + 1; end < states_.count(); ++end) {
       if (!states_.nested(first, end)) continue;
-      const std::int64_t bytes = memory_bytes(row[at(end - first - 1)], {}, 0, options.optimizer_state_factor);
+      const std::int64_t bytes = memory_bytes(footprints.of(first, end), 0, options.optimizer_state_factor);
       if (options.limit_bytes > 0 && bytes > options.limit_bytes) continue;
       for (std::size_t stages = 0; stages + 1 < best_.size(); ++stages) {
         const Prefix& before = best_[stages][at(first)];
@@ -89,7 +88,7 @@ std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& s
   const int most = std::min(topology.workers(), states.last());
   if (options.use_all && most < topology.workers()) return std::nullopt;
   Sequence sequence(states, topology, most);
-  for (int first = 0; first < states.last(); ++first) sequence.extend_from(first, footprints.row(first), options);
+  for (int first = 0; first < states.last(); ++first) sequence.extend_from(first, footprints, options);
   return sequence.plan(options.use_all ? static_cast<std::size_t>(most) : 1);
 }
 

@@ -11,7 +11,7 @@
 namespace pipedream {
 namespace {
 
-constexpr const char* kFormat = "pipedream-simulation";
+constexpr const char* kSimulationFormat = "pipedream-simulation";
 
 using Row = detail::TableRow;
 
@@ -96,7 +96,7 @@ void describe(Fields& fields, SimulationFile& file) {
 std::string simulation_json(const SimulationReport& report, const Segment& segment) {
   detail::SimulationFile file{segment.microbatches, report};
   file.report.timeline = {};
-  return detail::document_text(std::move(file), kFormat);
+  return detail::document_text(std::move(file), kSimulationFormat);
 }
 
 }  // namespace pipedream

@@ -2,8 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <vector>
+#include <unordered_map>
 
 #include "partitioner/footprints.h"
 #include "pipedream/algorithm.h"
@@ -13,7 +12,7 @@ namespace pipedream::detail {
 // What the search holds fixed while it looks for a plan.
 struct MemoryRule {
   Algorithm algorithm = Algorithm::pipedream;
-  std::int64_t microbatches_per_update = 1;  // of the algorithms that have it in their memory
+  std::int64_t microbatches_per_update = 1;  // of a stage without replicas; 2BW only asks if more than one
   std::int64_t first_stage_versions = 1;     // under vertical sync: at most so many
   bool is_straight = false;                  // the plan, for vertical sync
 };
@@ -28,30 +27,27 @@ struct ReplicatedStage {
 
 class StageMemory {
  public:
-  // Profile and states must outlive this. limit_bytes > 0.
-  StageMemory(const Profile& profile, const PlanningStates& states, std::int64_t limit_bytes,
-              double optimizer_state_factor);
+  // Profile and states must outlive this.
+  StageMemory(const Profile& profile, const PlanningStates& states, double optimizer_state_factor);
 
+  void set_limit(std::int64_t limit_bytes) { limit_bytes_ = limit_bytes; }
   void set_rule(const MemoryRule& rule) { rule_ = rule; }
   bool has_depth() const;
   // As planned (partitioner/partition.cpp): several replicas of one stage among others reduce with a delay of 1 where
   // the algorithm has it.
   bool fits(const ReplicatedStage& stage);
   // No stage from `first` to `end` or later fits; only where states are ordered.
-  bool is_hopeless(int first, int end);
-  std::int64_t limit_bytes() const { return limit_bytes_; }
+  bool is_hopeless(int first, int end) const;
 
  private:
-  const std::vector<StageFootprint>& row(int first);
+  const StageFootprint& footprint(int first, int end);
 
   const PlanningStates& states_;
   StageFootprints footprints_;
-  std::int64_t limit_bytes_;
   double factor_;
+  std::int64_t limit_bytes_ = 0;
   MemoryRule rule_;
-  // By first state. Where states are ordered a row is cheap, and only the last one is kept.
-  std::vector<std::vector<StageFootprint>> rows_;
-  int kept_ = -1;
+  std::unordered_map<std::int64_t, StageFootprint> walked_;  // by both states
 };
 
 }  // namespace pipedream::detail

@@ -6,13 +6,12 @@
 #include <numeric>
 
 #include "partitioner/contraction.h"
+#include "partitioner/index.h"
 #include "partitioner/layer_dag.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 double layer_us(const Profile& profile, int layer) {
   const LayerProfile& of = profile.layers[at(layer)];

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "partitioner/index.h"
 #include "partitioner/least_of_greater.h"
 #include "partitioner/level_links.h"
 #include "partitioner/pipeline_costs.h"
@@ -13,8 +14,6 @@ namespace pipedream::detail {
 namespace {
 
 using Bits = std::vector<std::uint64_t>;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 bool has(const Bits& bits, int index) { return ((bits[at(index) / 64] >> (index % 64)) & 1) != 0; }
 void insert(Bits& bits, int index) { bits[at(index) / 64] |= std::uint64_t{1} << (index % 64); }

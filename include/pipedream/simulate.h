@@ -36,7 +36,8 @@ struct StageCosts {
   std::int64_t version_bytes = 0;    // of one version of the weights; also what a reduction sums up
   std::int64_t in_flight_bytes = 0;  // kept from a forward to its backward
   std::int64_t resident_bytes = 0;   // held all the time beside them: gradients, optimizer, buffers
-  std::int64_t transient_bytes = 0;  // greatest extra allocation of one pass
+  std::int64_t message_bytes = 0;    // of messages under way: received ahead, and sent but still to be waited for
+  std::int64_t transient_bytes = 0;  // greatest extra allocation of a pass or an update
 };
 
 // What one microbatch sends over a link: activations to the later stage, gradients back.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "pipedream/action.h"
@@ -21,6 +22,17 @@ struct TimelineEvent {
 struct Timeline {
   std::vector<std::vector<TimelineEvent>> workers;  // in order of start
   std::vector<std::int64_t> dropped;                // by worker: events older than the recorder's capacity
+  std::int64_t first_microbatch = 0;                // of the run: what actions call microbatch 0
+};
+
+struct StalenessRecord {
+  std::int64_t microbatch = 0;  // of the run
+  int stage = 0;
+  std::int64_t version = 0;  // that the forward saw; versions count the stage's updates since the run began
+  std::int64_t newest = 0;   // at the backward
+  // norm of (the forward's weights - the newest) / norm of the newest; NaN where it was not asked for, and where the
+  // algorithm does not keep the forward's weights.
+  double distance = 0;
 };
 
 // A ring buffer of the newest events of one worker: a few nanoseconds an event, no allocation after construction. One
@@ -67,8 +79,10 @@ struct TimelineFigures {
 // A timeline without events gives zeros. Throws ConfigError unless it has the plan's workers.
 TimelineFigures summarize(const Timeline& timeline, const Plan& plan);
 
-// Chrome JSON: one process a worker, tracks for compute and for communication, arrows from sends to receives. Written
-// to a temporary name, synced and renamed. Throws ConfigError as summarize does, and where the file cannot be written.
-void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path);
+// Chrome JSON: one process a worker, tracks for compute and for communication, arrows from sends to receives; where
+// there are records of staleness, counters of it at the backwards they are of. Written to a temporary name, synced and
+// renamed. Throws ConfigError as summarize does, and where the file cannot be written.
+void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path,
+                        std::span<const StalenessRecord> staleness = {});
 
 }  // namespace pipedream

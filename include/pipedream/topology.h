@@ -23,6 +23,7 @@ struct TopologyLevel {
 struct Topology {
   std::vector<TopologyLevel> levels;         // innermost first
   std::int64_t memory_bytes_per_worker = 0;  // 0: no limit
+  bool one_process = false;                  // workers are threads of it, and messages need no memory of their own
 
   // Product of the counts; 1 without levels.
   int workers() const;

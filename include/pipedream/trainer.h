@@ -42,6 +42,9 @@ struct TrainerOptions {
   int threads_per_worker = 1;                                      // LibTorch's threads for one operator
   std::chrono::milliseconds deadline = std::chrono::seconds(300);  // without progress anywhere
   double first_deadline_factor = 4;  // for the first microbatch, which allocates and loads
+  // Counts what LibTorch allocates until the first train call's pipeline has been full (RuntimeCounters::peak_bytes);
+  // until then an allocation takes some 0.1 us longer, and a profiler of the caller's sees no memory.
+  bool measure_memory = false;
 };
 
 struct TrainProgress {
@@ -66,16 +69,6 @@ enum class StalenessTelemetry {
   off,
   versions,   // which version a forward saw, and which was the newest at the backward
   distances,  // and how far the two are apart, which reads all weights once more for each stale microbatch
-};
-
-struct StalenessRecord {
-  std::int64_t microbatch = 0;  // of the run
-  int stage = 0;
-  std::int64_t version = 0;  // that the forward saw; versions count the stage's updates since the run began
-  std::int64_t newest = 0;   // at the backward
-  // norm of (the forward's weights - the newest) / norm of the newest; NaN where it was not asked for, and where the
-  // algorithm does not keep the forward's weights.
-  double distance = 0;
 };
 
 struct TrainOptions {
@@ -119,6 +112,7 @@ struct RuntimeCounters {
   std::int64_t version_copies = 0;   // updates that had to keep the version before them
   std::int64_t updates = 0;
   std::int64_t peak_in_flight = 0;  // microbatches between forward and backward
+  std::int64_t peak_bytes = 0;      // allocated by LibTorch; 0 where TrainerOptions::measure_memory was not set
 };
 
 class Trainer {
@@ -145,6 +139,7 @@ class Trainer {
   // Of the last train or evaluate call (its last segment), gathered on every worker.
   Timeline timeline();
   RuntimeCounters counters() const;
+  std::vector<RuntimeCounters> counters_of_workers();  // collective
   const Plan& plan() const;
   const std::vector<int>& stages() const;  // of this worker, ascending
   // Gradients of a stage's inputs, recorded per microbatch when switched on: for tests that compare them.

@@ -8,8 +8,10 @@
 #include "app/optimizer_options.h"
 #include "app/progress.h"
 #include "app/report.h"
+#include "app/run_report.h"
 #include "app/session.h"
 #include "app/signals.h"
+#include "pipedream/compare.h"
 #include "pipedream/trainer.h"
 #include "pipedream/verify.h"
 
@@ -29,13 +31,16 @@ TrainerOptions trainer_options(const Options& options, const Dataset& data) {
           .seed = options.seed,
           .device = options.device,
           .threads_per_worker = options.threads_per_worker,
-          .deadline = options.deadline()};
+          .deadline = options.deadline(),
+          .measure_memory = options.command == Command::train};
 }
 
 void check_outputs(const Session& session) {
   const Options& options = session.options;
   if (session.comm.rank() != 0) return;  // the only one that writes
   check_output("--output", options.output);
+  check_output("--report", options.report);
+  check_output("--recalibrate", options.recalibrate);
   check_output("--trace", options.trace);
   check_output("--losses", options.losses);
   check_output("--staleness", options.staleness);
@@ -78,7 +83,21 @@ void save_results(Session& session, Trainer& trainer, const TrainResult& result,
     if (session.comm.rank() != 0) return;
     if (!options.staleness.empty()) write_staleness(options.staleness, result);
     if (!options.losses.empty()) write_losses(options.losses, result, rows, options.microbatch_size);
-    if (!options.trace.empty()) write_chrome_trace(timeline, trainer.plan(), options.trace);
+    if (!options.trace.empty()) write_chrome_trace(timeline, trainer.plan(), options.trace, result.staleness);
+  });
+}
+
+// On the one worker that prints and writes.
+void report_run(Session& session, const FinishedRun& run, const std::optional<EvaluationResult>& test) {
+  const Options& options = session.options;
+  agreed(session.comm, [&] {
+    if (session.comm.rank() != 0) return;
+    RunReport report = make_report(options, run);
+    if (test) add_scores(report, *test);
+    session.console.print("\n{}", describe_run(report, run.obtained.profile));
+    if (!options.report.empty()) write_report(report, options.report);
+    if (options.recalibrate.empty()) return;
+    write_profile(recalibrated(*run.obtained.profile, report.plan, report.measured.stages), options.recalibrate);
   });
 }
 
@@ -105,10 +124,10 @@ int run_train(Session& session) {
   const auto data = agreed(session.comm, [&] { return session.model.train(); });
   const auto test = agreed(session.comm, [&] { return session.model.has_test() ? session.model.test() : nullptr; });
   agreed(session.comm, [&] { check_outputs(session); });
-  const Plan plan = obtain_plan(session, graph, *data);
-  session.console.print("{}", describe_plan(plan, options.microbatch_size));
+  const ObtainedPlan obtained = obtain_plan(session, graph, *data);
+  session.console.print("{}", describe_plan(obtained.plan, options.microbatch_size));
 
-  Trainer trainer(graph, plan, session.comm, trainer_options(options, *data));
+  Trainer trainer(graph, obtained.plan, session.comm, trainer_options(options, *data));
   if (!options.initial_weights.empty()) trainer.load_weights(options.initial_weights);
   if (!options.save_initial.empty()) trainer.save_weights(options.save_initial);
   const TrainResult result = train_model(session, trainer, *data);
@@ -116,11 +135,14 @@ int run_train(Session& session) {
 
   const Timeline timeline = trainer.timeline();
   save_results(session, trainer, result, timeline, data->size());
+  const std::vector<RuntimeCounters> counters = trainer.counters_of_workers();
+  std::optional<EvaluationResult> evaluation;
   // Who asked for the end does not want to wait for a figure.
   if (test && !result.stopped) {
-    session.console.print("{}", describe_evaluation(trainer.evaluate(*test, options.microbatch_size)));
+    evaluation = trainer.evaluate(*test, options.microbatch_size);
+    session.console.print("{}", describe_evaluation(*evaluation));
   }
-  session.console.print("{}", describe_stages(plan, summarize(timeline, plan)));
+  report_run(session, {obtained, result, timeline, counters}, evaluation);
   return result.stopped ? kExitStopped : 0;
 }
 
@@ -143,7 +165,7 @@ int run_verify(Session& session) {
   constexpr std::int64_t kMicrobatches = 16;
   const LayerGraph graph = agreed(session.comm, [&] { return session.model.graph(); });
   const auto data = agreed(session.comm, [&] { return session.model.train(); });
-  const Plan plan = obtain_plan(session, graph, *data);
+  const Plan plan = obtain_plan(session, graph, *data).plan;
   session.console.print("{}", describe_plan(plan, options.microbatch_size));
   const bool is_exact = options.device.is_cpu() && options.threads_per_worker == 1;
   const VerifyReport report = verify(graph, plan, *data, session.comm,

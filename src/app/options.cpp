@@ -147,6 +147,10 @@ void add_verification(CLI::App& command, RawOptions& raw) {
 }
 
 void add_files(CLI::App& command, Options& options) {
+  command.add_option("--report", options.report,
+                     "Write what was predicted and measured, for `pipedream compare` (JSON)");
+  command.add_option("--recalibrate", options.recalibrate,
+                     "Write the profile, corrected by what the run measured; with --plan it needs --profile");
   command.add_option("--trace", options.trace, "Write what each worker did when, for Perfetto (JSON)");
   command.add_option("--losses", options.losses, "Write the loss of every microbatch (CSV)");
   auto* staleness = command.add_option("--staleness", options.staleness,
@@ -164,6 +168,9 @@ void finish(RawOptions& raw, const Application& application) {
   options.transport = parse_transport(raw.transport);
   // A range check lets "nan" pass.
   if (std::isnan(options.deadline_s)) throw ConfigError("--deadline nan: it must be a number of seconds");
+  if (!options.recalibrate.empty() && !options.plan.empty() && options.profile.empty()) {
+    throw ConfigError("--recalibrate: with --plan there is no profile to correct; give it with --profile");
+  }
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
   options.optimizer = raw.optimizer.choose(application.optimizer);
   if (!raw.recompute.empty()) options.recompute = parse_stages(raw.recompute);

@@ -56,6 +56,8 @@ struct Options {
   std::int64_t steps = 0;  // 0: not given
   bool shuffle = true;
   OptimizerSpec optimizer;
+  std::filesystem::path report;
+  std::filesystem::path recalibrate;
   std::filesystem::path trace;
   std::filesystem::path losses;
   std::filesystem::path staleness;

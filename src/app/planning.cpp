@@ -39,20 +39,13 @@ Profile obtain_profile(Session& session, const LayerGraph& graph, const Dataset&
 
 // Collective. A profile that fewer or more workers measured says nothing about the links of these.
 Topology obtain_topology(Session& session, const Profile& profile) {
-  if (profile.topology.workers() == session.comm.size()) return profile.topology;
-  Topology topology = measure_topology(session.comm, session.options.device);
+  const bool is_known = profile.topology.workers() == session.comm.size();
+  Topology topology = is_known ? profile.topology : measure_topology(session.comm, session.options.device);
   if (topology.memory_bytes_per_worker == 0) {
     topology.memory_bytes_per_worker = profile.topology.memory_bytes_per_worker;
   }
+  topology.one_process = !session.launched;
   return topology;
-}
-
-// Bytes of state per byte of parameters, of the optimizer and the delay corrections.
-double state_factor_of(const Options& options, Algorithm algorithm) {
-  double factor = state_factor(options.optimizer);
-  for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm))
-    factor += spec.state_factor;
-  return factor;
 }
 
 Plan make_plan(const Session& session, const Profile& profile, const Topology& topology) {
@@ -80,6 +73,13 @@ void choose_recomputation(Plan& plan, const Options& options) {
 }
 
 }  // namespace
+
+double state_factor_of(const Options& options, Algorithm algorithm) {
+  double factor = state_factor(options.optimizer);
+  for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm))
+    factor += spec.state_factor;
+  return factor;
+}
 
 Profile measure(Session& session, const LayerGraph& graph, const Dataset& data) {
   const Options& options = session.options;
@@ -120,23 +120,23 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   return plan;
 }
 
-Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data) {
+ObtainedPlan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data) {
   const Options& options = session.options;
   std::optional<Plan> plan;
   if (!options.plan.empty()) {
     plan = agreed(session.comm, [&] { return read_checked_plan(session, graph); });
-    if (options.profile.empty()) return *plan;
+    if (options.profile.empty()) return {.plan = *plan};
   }
   const Profile profile = obtain_profile(session, graph, data);
   const Topology topology = obtain_topology(session, profile);
-  return agreed(session.comm, [&] {
+  return agreed(session.comm, [&]() -> ObtainedPlan {
     if (!plan) {
       plan = make_plan(session, profile, topology);
-      if (!options.recompute) return *plan;
+      if (!options.recompute) return {*plan, profile, topology};
       choose_recomputation(*plan, options);
     }
     predict(*plan, profile, topology, state_factor_of(options, plan->algorithm));
-    return *plan;
+    return {*plan, profile, topology};
   });
 }
 

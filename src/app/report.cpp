@@ -1,9 +1,7 @@
 #include "app/report.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "app/console.h"
@@ -17,20 +15,6 @@ namespace {
 std::string known_bytes(std::int64_t bytes) { return bytes > 0 ? format_bytes(bytes) : "-"; }
 
 std::string known_us(double us) { return us > 0 ? format_microseconds(us) : "-"; }
-
-// Each worker's share, or the least and the greatest where a line would not hold them.
-std::string describe_busy(const std::vector<int>& workers, const std::vector<double>& utilisation) {
-  constexpr std::size_t kMostListed = 3;
-  std::vector<double> percent;
-  for (const int worker : workers) percent.push_back(100 * utilisation.at(static_cast<std::size_t>(worker)));
-  if (workers.size() > kMostListed) {
-    const auto [least, greatest] = std::minmax_element(percent.begin(), percent.end());
-    return fmt::format("{} of them: {:.0f}% to {:.0f}%", workers.size(), *least, *greatest);
-  }
-  std::vector<std::string> busy;
-  for (std::size_t i = 0; i < workers.size(); ++i) busy.push_back(fmt::format("{}: {:.0f}%", workers[i], percent[i]));
-  return fmt::format("{}", fmt::join(busy, ", "));
-}
 
 std::string describe_difference(double relative) {
   return relative == 0 ? "every bit" : fmt::format("within {:.2g}", relative);
@@ -97,22 +81,6 @@ std::string describe_evaluation(const EvaluationResult& result) {
   std::string text = fmt::format("test: loss {:.4f}", result.loss);
   for (const auto& [name, value] : result.metrics) text += fmt::format(", {} {:.4f}", name, value);
   return text + fmt::format(" ({} samples)\n", format_count(static_cast<double>(result.samples)));
-}
-
-std::string describe_stages(const Plan& plan, const TimelineFigures& figures) {
-  std::vector<TableRow> rows{
-      {"stage", "forward", "(predicted)", "backward", "(predicted)", "update", "staleness", "busy workers"}};
-  for (std::size_t s = 0; s < plan.stages.size() && s < figures.stages.size(); ++s) {
-    const StagePlan& stage = plan.stages[s];
-    const StageFigures& measured = figures.stages[s];
-    rows.push_back({fmt::format("{}", s), known_us(measured.forward_us), known_us(stage.prediction.forward_us),
-                    known_us(measured.backward_us), known_us(stage.prediction.backward_us),
-                    known_us(measured.update_us), fmt::format("{:.2f}", measured.staleness),
-                    describe_busy(stage.workers, figures.utilisation)});
-  }
-  return text_table(rows, 1) + fmt::format("time of a microbatch: predicted {}, measured {}; bubble {:.1f}%\n",
-                                           known_us(plan.prediction.microbatch_us), known_us(figures.microbatch_us),
-                                           100 * figures.bubble);
 }
 
 std::string describe_verification(const VerifyReport& report, const Plan& plan) {

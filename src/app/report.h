@@ -5,7 +5,6 @@
 
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
-#include "pipedream/timeline.h"
 #include "pipedream/trainer.h"
 #include "pipedream/verify.h"
 
@@ -20,9 +19,6 @@ std::string describe_training(const TrainResult& result);
 
 // "test: loss 0.0412, accuracy 0.9889 (359 samples)"
 std::string describe_evaluation(const EvaluationResult& result);
-
-// Predicted against measured times of each stage, staleness, utilisation and bubble.
-std::string describe_stages(const Plan& plan, const TimelineFigures& figures);
 
 // Layer by layer, and which value deviates first.
 std::string describe_verification(const VerifyReport& report, const Plan& plan);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "app/console.h"
 #include "app/options.h"
@@ -14,6 +15,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/run.h"
+#include "pipedream/topology.h"
 
 namespace pipedream::detail {
 
@@ -55,8 +57,17 @@ int run_verify(Session& session);
 // Collective: measures as the options say.
 Profile measure(Session& session, const LayerGraph& graph, const Dataset& data);
 
+struct ObtainedPlan {
+  Plan plan;
+  std::optional<Profile> profile = {};  // that its predictions come from, with the links below
+  Topology topology = {};
+};
+
 // Collective: reads the plan of --plan, or profiles and plans; with predictions where there is a profile.
-Plan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data);
+ObtainedPlan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data);
+
+// Bytes of state per byte of parameters, of the optimizer and the delay corrections.
+double state_factor_of(const Options& options, Algorithm algorithm);
 
 // The plan of --plan, held against graph and workers. Local.
 Plan read_checked_plan(const Session& session, const LayerGraph& graph);

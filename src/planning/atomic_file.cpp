@@ -15,7 +15,7 @@
 namespace pipedream {
 namespace {
 
-[[noreturn]] void fail(const char* what, const std::filesystem::path& path, int error) {
+[[noreturn]] void fail_with_errno(const char* what, const std::filesystem::path& path, int error) {
   throw ConfigError(fmt::format("{}: {}: {}", path.string(), what, std::generic_category().message(error)));
 }
 
@@ -44,16 +44,16 @@ std::filesystem::path temporary_name(const std::filesystem::path& path) {
 void sync_folder(const std::filesystem::path& folder) {
   FileDescriptor descriptor(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor.valid()) return;
-  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail("cannot sync the folder", folder, errno);
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_with_errno("cannot sync the folder", folder, errno);
 }
 
 }  // namespace
 
 AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
-  if (path.filename().empty()) fail("cannot write", path, EISDIR);
+  if (path.filename().empty()) fail_with_errno("cannot write", path, EISDIR);
   temporary_ = temporary_name(path);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail("cannot write", path, errno);
+  if (descriptor_ < 0) fail_with_errno("cannot write", path, errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -65,16 +65,16 @@ void AtomicFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("cannot write", path_, errno);
+    if (written < 0) fail_with_errno("cannot write", path_, errno);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail("cannot write", path_, errno);
+  if (::fsync(descriptor_) != 0) fail_with_errno("cannot write", path_, errno);
   // Some file systems report a full disk only here.
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot write", path_, errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot write", path_, errno);
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail_with_errno("cannot write", path_, errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno("cannot write", path_, errno);
   temporary_.clear();
   sync_folder(path_.parent_path());
 }
@@ -87,7 +87,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 
 std::string read_whole_file(const std::filesystem::path& path) {
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) fail("cannot read", path, errno);
+  if (!file.valid()) fail_with_errno("cannot read", path, errno);
   std::string bytes;
   struct stat status {};
   if (::fstat(file.get(), &status) == 0 && status.st_size > 0) bytes.reserve(static_cast<std::size_t>(status.st_size));
@@ -95,7 +95,7 @@ std::string read_whole_file(const std::filesystem::path& path) {
   while (true) {
     const ssize_t count = ::read(file.get(), buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("cannot read", path, errno);
+    if (count < 0) fail_with_errno("cannot read", path, errno);
     if (count == 0) return bytes;
     bytes.append(buffer, static_cast<std::size_t>(count));
   }

@@ -7,26 +7,26 @@
 #include "pipedream/cost_model.h"
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
+#include "planning/config_error.h"
 #include "planning/plan_workers.h"
 #include "planning/warmup.h"
 
 namespace pipedream {
 namespace {
 
-template <class... Args>
-[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw ConfigError(fmt::format(format, std::forward<Args>(args)...));
-}
+using detail::throw_config_error;
 
 void check_layers(const Plan& plan) {
   std::map<std::string, std::size_t> stage_of;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const auto& layers = plan.stages[s].layers;
-    if (layers.empty()) fail("stages[{}].layers: the stage is empty", s);
+    if (layers.empty()) throw_config_error("stages[{}].layers: the stage is empty", s);
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      if (layers[i].empty()) fail("stages[{}].layers[{}]: a layer without a name", s, i);
+      if (layers[i].empty()) throw_config_error("stages[{}].layers[{}]: a layer without a name", s, i);
       const auto [other, fresh] = stage_of.emplace(layers[i], s);
-      if (!fresh) fail("stages[{}].layers[{}]: layer \"{}\" is already in stage {}", s, i, layers[i], other->second);
+      if (!fresh)
+        throw_config_error("stages[{}].layers[{}]: layer \"{}\" is already in stage {}", s, i, layers[i],
+                           other->second);
     }
   }
 }
@@ -38,7 +38,7 @@ void check_depths_reach(const Plan& plan) {
       const std::int64_t waited_for = detail::waited_for(late);
       const std::int64_t out = detail::let_out(plan.stages[s]);
       if (waited_for > out) {
-        fail(
+        throw_config_error(
             "stages[{}].warmup: {} is too little: before a gradient comes back stage {} lets only {} microbatches "
             "out, and stage {} (replicas {}, warmup {}) waits for {}",
             s, plan.stages[s].warmup, s, out, t, late.replicas(), late.warmup, waited_for);
@@ -51,27 +51,29 @@ void check_depths(const Plan& plan) {
   const AlgorithmTraits traits = traits_of(plan.algorithm);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    if (stage.warmup < 0) fail("stages[{}].warmup: must not be negative, found {}", s, stage.warmup);
+    if (stage.warmup < 0) throw_config_error("stages[{}].warmup: must not be negative, found {}", s, stage.warmup);
     if (stage.warmup > 0 && !traits.has_warmup) {
-      fail("stages[{}].warmup: must be 0 under {}, found {}", s, to_string(plan.algorithm), stage.warmup);
+      throw_config_error("stages[{}].warmup: must be 0 under {}, found {}", s, to_string(plan.algorithm), stage.warmup);
     }
     if (stage.warmup > 0 && s + 1 == plan.stages.size()) {
-      fail("stages[{}].warmup: must be 0 in the last stage, which waits for nobody, found {}", s, stage.warmup);
+      throw_config_error("stages[{}].warmup: must be 0 in the last stage, which waits for nobody, found {}", s,
+                         stage.warmup);
     }
     if (stage.reduce_delay != 0 && stage.reduce_delay != 1) {
-      fail("stages[{}].reduce_delay: must be 0 or 1, found {}", s, stage.reduce_delay);
+      throw_config_error("stages[{}].reduce_delay: must be 0 or 1, found {}", s, stage.reduce_delay);
     }
     if (stage.reduce_delay == 1 && !traits.delays_reduction) {
-      fail("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
+      throw_config_error("stages[{}].reduce_delay: must be 0 under {}", s, to_string(plan.algorithm));
     }
     if (stage.recompute && traits.overwrites) {
-      fail(
+      throw_config_error(
           "stages[{}].recompute: must be false under {}, whose backwards see other weights than their forwards; the "
           "algorithms that stash or flush can recompute",
           s, to_string(plan.algorithm));
     }
     if (stage.reduce_delay == 1 && stage.replicas() == 1) {
-      fail("stages[{}].reduce_delay: must be 0 in a stage with one replica, which has nothing to reduce", s);
+      throw_config_error("stages[{}].reduce_delay: must be 0 in a stage with one replica, which has nothing to reduce",
+                         s);
     }
   }
   check_depths_reach(plan);
@@ -82,8 +84,8 @@ void check_whole_rounds(const Plan& plan) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const int replicas = plan.stages[s].replicas();
     if (plan.microbatches_per_update % replicas != 0) {
-      fail("microbatches_per_update: {} is no multiple of the {} replicas of stage {}, which {} needs",
-           plan.microbatches_per_update, replicas, s, to_string(plan.algorithm));
+      throw_config_error("microbatches_per_update: {} is no multiple of the {} replicas of stage {}, which {} needs",
+                         plan.microbatches_per_update, replicas, s, to_string(plan.algorithm));
     }
   }
 }
@@ -95,8 +97,8 @@ void check_two_bw(const Plan& plan) {
     const StagePlan& stage = plan.stages[s];
     const std::int64_t least = std::int64_t{stage.replicas()} * stage.warmup;
     if (update < least) {
-      fail("microbatches_per_update: {} is less than {}, which stage {} (replicas {}, warmup {}) needs", update, least,
-           s, stage.replicas(), stage.warmup);
+      throw_config_error("microbatches_per_update: {} is less than {}, which stage {} (replicas {}, warmup {}) needs",
+                         update, least, s, stage.replicas(), stage.warmup);
     }
   }
 }
@@ -106,38 +108,42 @@ void check_interleaved(const Plan& plan) {
   const std::int64_t update = plan.microbatches_per_update;
   const std::int64_t workers = plan.workers();
   if (update % workers != 0) {
-    fail("microbatches_per_update: {} is no multiple of the {} workers; {} would do", update, workers,
-         (update / workers + 1) * workers);
+    throw_config_error("microbatches_per_update: {} is no multiple of the {} workers; {} would do", update, workers,
+                       (update / workers + 1) * workers);
   }
 }
 
 void check_algorithm(const Plan& plan) {
   const std::string_view name = to_string(plan.algorithm);
   const std::int64_t update = plan.microbatches_per_update;
-  if (update < 0) fail("microbatches_per_update: must not be negative, found {} (0: the default)", update);
+  if (update < 0)
+    throw_config_error("microbatches_per_update: must not be negative, found {} (0: the default)", update);
   if (plan.algorithm == Algorithm::data_parallel && plan.stages.size() != 1) {
-    fail("stages: {} has exactly one, found {}", name, plan.stages.size());
+    throw_config_error("stages: {} has exactly one, found {}", name, plan.stages.size());
   }
   if (plan.algorithm == Algorithm::model_parallel) {
     for (std::size_t s = 0; s < plan.stages.size(); ++s) {
       const int replicas = plan.stages[s].replicas();
-      if (replicas != 1) fail("stages[{}].workers: {} has no replicas, found {} workers", s, name, replicas);
+      if (replicas != 1)
+        throw_config_error("stages[{}].workers: {} has no replicas, found {} workers", s, name, replicas);
     }
-    if (update > 1) fail("microbatches_per_update: always 1 under {}, found {}", name, update);
+    if (update > 1) throw_config_error("microbatches_per_update: always 1 under {}, found {}", name, update);
   }
   const AlgorithmTraits traits = traits_of(plan.algorithm);
   if (!traits.flushes && traits.chooses_update && update > 0) check_whole_rounds(plan);
   if (plan.algorithm == Algorithm::interleaved_1f1b) check_interleaved(plan);
   if (plan.algorithm == Algorithm::two_bw && update > 0) check_two_bw(plan);
   if (!traits.flushes && !traits.chooses_update && update != 0) {
-    fail("microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
-         name, update);
+    throw_config_error(
+        "microbatches_per_update: under {} an update covers one round of its stage's replicas; leave it 0, found {}",
+        name, update);
   }
 }
 
 void check_prediction(const Plan& plan) {
   const auto check = [](double value, const std::string& field) {
-    if (!(value >= 0) || value > 1e300) fail("{}: must be finite and not negative, found {}", field, value);
+    if (!(value >= 0) || value > 1e300)
+      throw_config_error("{}: must be finite and not negative, found {}", field, value);
   };
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePrediction& expected = plan.stages[s].prediction;
@@ -154,7 +160,7 @@ void check_prediction(const Plan& plan) {
   try {
     parse_cost_model(plan.search.cost_model);
   } catch (const ConfigError& error) {
-    fail("search.cost_model: {}", error.what());
+    throw_config_error("search.cost_model: {}", error.what());
   }
 }
 
@@ -176,7 +182,8 @@ std::map<std::string, Place> places(const Plan& plan) {
 std::map<std::string, std::size_t> graph_positions(std::span<const LayerEdges> layers) {
   std::map<std::string, std::size_t> position;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (!position.emplace(layers[i].name, i).second) fail("the model has two layers named \"{}\"", layers[i].name);
+    if (!position.emplace(layers[i].name, i).second)
+      throw_config_error("the model has two layers named \"{}\"", layers[i].name);
   }
   return position;
 }
@@ -186,14 +193,16 @@ void check_coverage(const Plan& plan, std::span<const LayerEdges> layers,
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const auto& names = plan.stages[s].layers;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (!position.contains(names[i])) fail("stages[{}].layers[{}]: the model has no layer \"{}\"", s, i, names[i]);
+      if (!position.contains(names[i]))
+        throw_config_error("stages[{}].layers[{}]: the model has no layer \"{}\"", s, i, names[i]);
       if (i > 0 && position.at(names[i - 1]) > position.at(names[i])) {
-        fail("stages[{}].layers[{}]: \"{}\" must stand before \"{}\", as in the model", s, i, names[i], names[i - 1]);
+        throw_config_error("stages[{}].layers[{}]: \"{}\" must stand before \"{}\", as in the model", s, i, names[i],
+                           names[i - 1]);
       }
     }
   }
   for (const LayerEdges& layer : layers) {
-    if (!place.contains(layer.name)) fail("stages: the model's layer \"{}\" is in no stage", layer.name);
+    if (!place.contains(layer.name)) throw_config_error("stages: the model's layer \"{}\" is in no stage", layer.name);
   }
 }
 
@@ -203,10 +212,11 @@ void check_flow(std::span<const LayerEdges> layers, const std::map<std::string, 
     const std::size_t stage = place.at(layer.name).stage;
     for (const std::string& producer : layer.producers) {
       if (!position.contains(producer))
-        fail("the model's layer \"{}\" uses an unknown layer \"{}\"", layer.name, producer);
+        throw_config_error("the model's layer \"{}\" uses an unknown layer \"{}\"", layer.name, producer);
       const std::size_t from = place.at(producer).stage;
       if (from > stage) {
-        fail("stages: layer \"{}\" in stage {} uses \"{}\" of the later stage {}", layer.name, stage, producer, from);
+        throw_config_error("stages: layer \"{}\" in stage {} uses \"{}\" of the later stage {}", layer.name, stage,
+                           producer, from);
       }
     }
   }
@@ -215,7 +225,7 @@ void check_flow(std::span<const LayerEdges> layers, const std::map<std::string, 
 }  // namespace
 
 void validate(const Plan& plan) {
-  if (plan.stages.empty()) fail("stages: the plan has none");
+  if (plan.stages.empty()) throw_config_error("stages: the plan has none");
   check_layers(plan);
   detail::check_workers(plan);
   check_algorithm(plan);
@@ -224,7 +234,7 @@ void validate(const Plan& plan) {
 }
 
 void validate_against_layers(const Plan& plan, std::span<const LayerEdges> layers) {
-  if (layers.empty()) fail("the model has no layers");
+  if (layers.empty()) throw_config_error("the model has no layers");
   const auto position = graph_positions(layers);
   const auto place = places(plan);
   check_coverage(plan, layers, position, place);
@@ -232,8 +242,8 @@ void validate_against_layers(const Plan& plan, std::span<const LayerEdges> layer
   const std::string& loss = layers.back().name;
   const std::size_t loss_stage = place.at(loss).stage;
   if (loss_stage + 1 != plan.stages.size()) {
-    fail("stages: the loss, layer \"{}\", is in stage {}; it must be in the last, stage {}", loss, loss_stage,
-         plan.stages.size() - 1);
+    throw_config_error("stages: the loss, layer \"{}\", is in stage {}; it must be in the last, stage {}", loss,
+                       loss_stage, plan.stages.size() - 1);
   }
 }
 

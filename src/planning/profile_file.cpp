@@ -47,19 +47,19 @@ void describe(Fields& fields, Profile& profile) {
 
 namespace {
 
-constexpr const char* kFormat = "pipedream-profile";
+constexpr const char* kProfileFormat = "pipedream-profile";
 
 }  // namespace
 
 Profile parse_profile(std::string_view json, const std::string& source) {
-  auto profile = detail::read_document<Profile>(json, source, kFormat);
+  auto profile = detail::read_document<Profile>(json, source, kProfileFormat);
   detail::with_source(source, [&] { validate(profile); });
   return profile;
 }
 
 std::string to_json(const Profile& profile) {
   validate(profile);
-  return detail::document_text(profile, kFormat);
+  return detail::document_text(profile, kProfileFormat);
 }
 
 Profile read_profile(const std::filesystem::path& path) { return parse_profile(read_whole_file(path), path.string()); }

@@ -4,15 +4,10 @@
 
 #include <unordered_map>
 
-#include "pipedream/error.h"
+#include "planning/config_error.h"
 
 namespace pipedream::detail {
 namespace {
-
-template <class... Args>
-[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw ConfigError(fmt::format(format, std::forward<Args>(args)...));
-}
 
 // consumers[l]: the layers that use what layer l makes.
 std::vector<std::vector<int>> successors(const Profile& profile, const std::vector<TensorEnds>& ends) {
@@ -84,24 +79,24 @@ void refuse_cycle(const Profile& profile, const std::vector<TensorEnds>& ends) {
   for (const int layer : cycle) {
     names += (names.empty() ? "" : " -> ") + profile.layers[static_cast<std::size_t>(layer)].name;
   }
-  fail("tensors: they join the layers to a cycle: {}", names);
+  throw_config_error("tensors: they join the layers to a cycle: {}", names);
 }
 
 void check_order(const Profile& profile, const std::vector<TensorEnds>& ends) {
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const TensorProfile& tensor = profile.tensors[i];
     if (i > 0 && ends[i].producer < ends[i - 1].producer) {
-      fail("tensors[{}]: \"{}\" stands after \"{}\", whose producer \"{}\" is a later layer", i, tensor.name,
-           profile.tensors[i - 1].name, profile.tensors[i - 1].producer);
+      throw_config_error("tensors[{}]: \"{}\" stands after \"{}\", whose producer \"{}\" is a later layer", i,
+                         tensor.name, profile.tensors[i - 1].name, profile.tensors[i - 1].producer);
     }
     for (std::size_t c = 0; c < ends[i].consumers.size(); ++c) {
       if (ends[i].consumers[c] <= ends[i].producer) {
-        fail("tensors[{}].consumers[{}]: layer \"{}\" stands before \"{}\", which makes its input \"{}\"", i, c,
-             tensor.consumers[c], tensor.producer, tensor.name);
+        throw_config_error("tensors[{}].consumers[{}]: layer \"{}\" stands before \"{}\", which makes its input \"{}\"",
+                           i, c, tensor.consumers[c], tensor.producer, tensor.name);
       }
       if (c > 0 && ends[i].consumers[c] < ends[i].consumers[c - 1]) {
-        fail("tensors[{}].consumers[{}]: \"{}\" and \"{}\" are not in the order of the layers", i, c,
-             tensor.consumers[c - 1], tensor.consumers[c]);
+        throw_config_error("tensors[{}].consumers[{}]: \"{}\" and \"{}\" are not in the order of the layers", i, c,
+                           tensor.consumers[c - 1], tensor.consumers[c]);
       }
     }
   }
@@ -118,8 +113,8 @@ void check_all_reach_the_loss(const Profile& profile, const std::vector<TensorEn
   }
   for (std::size_t l = 0; l < reaches.size(); ++l) {
     if (!reaches[l]) {
-      fail("layers[{}]: nothing that \"{}\" makes reaches the loss, layer \"{}\"", l, profile.layers[l].name,
-           profile.layers.back().name);
+      throw_config_error("layers[{}]: nothing that \"{}\" makes reaches the loss, layer \"{}\"", l,
+                         profile.layers[l].name, profile.layers.back().name);
     }
   }
 }
@@ -133,12 +128,13 @@ std::vector<TensorEnds> tensor_ends(const Profile& profile) {
   for (std::size_t i = 0; i < result.size(); ++i) {
     const TensorProfile& tensor = profile.tensors[i];
     const auto producer = position.find(tensor.producer);
-    if (producer == position.end()) fail("tensors[{}].producer: there is no layer \"{}\"", i, tensor.producer);
+    if (producer == position.end())
+      throw_config_error("tensors[{}].producer: there is no layer \"{}\"", i, tensor.producer);
     result[i].producer = producer->second;
     for (std::size_t c = 0; c < tensor.consumers.size(); ++c) {
       const auto consumer = position.find(tensor.consumers[c]);
       if (consumer == position.end()) {
-        fail("tensors[{}].consumers[{}]: there is no layer \"{}\"", i, c, tensor.consumers[c]);
+        throw_config_error("tensors[{}].consumers[{}]: there is no layer \"{}\"", i, c, tensor.consumers[c]);
       }
       result[i].consumers.push_back(consumer->second);
     }

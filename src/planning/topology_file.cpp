@@ -6,19 +6,19 @@
 namespace pipedream {
 namespace {
 
-constexpr const char* kFormat = "pipedream-topology";
+constexpr const char* kTopologyFormat = "pipedream-topology";
 
 }  // namespace
 
 Topology parse_topology(std::string_view json, const std::string& source) {
-  auto topology = detail::read_document<Topology>(json, source, kFormat);
+  auto topology = detail::read_document<Topology>(json, source, kTopologyFormat);
   detail::with_source(source, [&] { validate(topology); });
   return topology;
 }
 
 std::string to_json(const Topology& topology) {
   validate(topology);
-  return detail::document_text(topology, kFormat);
+  return detail::document_text(topology, kTopologyFormat);
 }
 
 Topology read_topology(const std::filesystem::path& path) {

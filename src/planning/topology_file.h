@@ -18,6 +18,7 @@ template <class Fields>
 void describe(Fields& fields, Topology& topology) {
   fields.required("levels", topology.levels);
   fields.optional("memory_bytes_per_worker", topology.memory_bytes_per_worker);
+  fields.optional("one_process", topology.one_process);
 }
 
 }  // namespace pipedream::detail

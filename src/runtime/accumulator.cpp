@@ -7,9 +7,19 @@
 namespace pipedream::detail {
 namespace {
 
-// Multiplied before it is added: a fused multiply-add would round differently in different memory layouts.
-torch::Tensor scaled(const torch::Tensor& gradient, double factor) {
-  return factor == 1 ? gradient : gradient.mul(factor);
+// Whether no other tensor shows its memory: autograd may give one gradient to several parameters. A view keeps the
+// tensor that it was made from.
+bool is_only_owner(const torch::Tensor& tensor) {
+  if (!tensor.is_view()) return tensor.use_count() == 1 && tensor.storage().use_count() == 1;
+  return tensor.use_count() == 1 && tensor.storage().use_count() == 2 && tensor._base().use_count() == 1;
+}
+
+// Multiplied before it is added: a fused multiply-add would round differently in different memory layouts. In its own
+// memory where that can be.
+torch::Tensor scaled(torch::Tensor gradient, double factor) {
+  if (factor == 1) return gradient;
+  const bool is_possible = is_only_owner(gradient) && gradient.is_non_overlapping_and_dense();
+  return is_possible ? gradient.mul_(factor) : gradient.mul(factor);
 }
 
 }  // namespace
@@ -44,7 +54,8 @@ void GradientAccumulator::add(Tensors gradients, double weight, bool only) {
   if (first && !group_) {
     for (auto& gradient : gradients) {
       if (!gradient.defined()) continue;
-      gradient = factor != 1 ? gradient.mul(factor) : only ? gradient : gradient.clone();
+      // A gradient that others are added to must be nobody else's.
+      gradient = factor == 1 && !only ? gradient.clone() : scaled(std::move(gradient), factor);
     }
     open_.gradients = std::move(gradients);
     return;
@@ -58,11 +69,11 @@ void GradientAccumulator::add(Tensors gradients, double weight, bool only) {
     if (!gradients[i].defined()) {
       if (first) sum.zero_();
     } else if (first) {
-      sum.copy_(scaled(gradients[i], factor));
+      sum.copy_(scaled(std::move(gradients[i]), factor));
     } else if (!sum.defined()) {
-      sum = scaled(gradients[i], factor).clone();
+      sum = scaled(std::move(gradients[i]), factor).clone();
     } else {
-      sum.add_(scaled(gradients[i], factor));
+      sum.add_(scaled(std::move(gradients[i]), factor));
     }
   }
 }
@@ -93,7 +104,6 @@ GradientAccumulator::Sum GradientAccumulator::close() {
 
 Tensors GradientAccumulator::take() {
   const torch::NoGradGuard no_gradient;
-  if (taken_flat_) unused_.push_back(std::move(taken_flat_));
   Sum sum = close();
   taken_flat_ = std::move(sum.flat);
   sum.gradients.resize(parameters_.size());
@@ -104,6 +114,10 @@ Tensors GradientAccumulator::take() {
     }
   }
   return std::move(sum.gradients);
+}
+
+void GradientAccumulator::release() {
+  if (taken_flat_) unused_.push_back(std::move(taken_flat_));
 }
 
 }  // namespace pipedream::detail

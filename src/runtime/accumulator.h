@@ -25,9 +25,10 @@ class GradientAccumulator {
   // Starts the sum over the replicas; present[q]: replica q has added something.
   void reduce_post(std::vector<bool> present);
   void reduce_wait();
-  // The gradients of the oldest complete update, valid until the next take; what was added since belongs to the next
+  // The gradients of the oldest complete update, valid until release(); what was added since belongs to the next
   // update.
   Tensors take();
+  void release();
 
  private:
   struct Sum {
@@ -45,7 +46,7 @@ class GradientAccumulator {
   Sum open_;
   std::deque<Sum> pending_;                  // reduction started
   std::deque<Sum> complete_;                 // reduction done
-  std::unique_ptr<FlatTensors> taken_flat_;  // what the last take handed out
+  std::unique_ptr<FlatTensors> taken_flat_;  // what the last take handed out, until its release
   std::vector<std::unique_ptr<FlatTensors>> unused_;
 };
 

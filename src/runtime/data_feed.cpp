@@ -23,8 +23,14 @@ std::size_t count_ahead(const Tensors& microbatch) {
 }  // namespace
 
 DataFeed::DataFeed(const Dataset& data, const MicrobatchSampler& sampler, std::vector<std::string> names,
-                   FeedRange range, torch::Device device)
-    : data_(data), sampler_(sampler), names_(std::move(names)), range_(range), device_(device), made_(device) {
+                   FeedRange range, torch::Device device, MemoryWindow& memory)
+    : data_(data),
+      sampler_(sampler),
+      names_(std::move(names)),
+      range_(range),
+      device_(device),
+      memory_(memory),
+      made_(device) {
   if (!names_.empty()) thread_ = std::thread([this] { work(); });
 }
 
@@ -40,6 +46,7 @@ DataFeed::~DataFeed() {
 
 // From page-locked memory the copy goes on while the host does other things.
 DataFeed::Fetched DataFeed::fetch(std::int64_t microbatch) const {
+  const auto metered = memory_.scope_of_helper();
   Fetched result;
   const auto rows = sampler_.rows(microbatch);
   for (const std::string& name : names_) {

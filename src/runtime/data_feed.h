@@ -14,6 +14,7 @@
 
 #include "pipedream/data.h"
 #include "pipedream/layer_graph.h"
+#include "runtime/memory_window.h"
 #include "transport/stream_mark.h"
 
 namespace pipedream::detail {
@@ -33,9 +34,9 @@ struct FeedRange {
 
 class DataFeed {
  public:
-  // names: the tensors to fetch; none: no thread is started. The data set outlives the feed.
+  // names: the tensors to fetch; none: no thread is started. The data set and the memory window outlive the feed.
   DataFeed(const Dataset& data, const MicrobatchSampler& sampler, std::vector<std::string> names, FeedRange range,
-           torch::Device device);
+           torch::Device device, MemoryWindow& memory);
   ~DataFeed();
   DataFeed(const DataFeed&) = delete;
   DataFeed& operator=(const DataFeed&) = delete;
@@ -56,6 +57,7 @@ class DataFeed {
   std::vector<std::string> names_;
   FeedRange range_;
   torch::Device device_;
+  MemoryWindow& memory_;
   StreamMark made_;  // what the data set may hold on the device was written before
   std::mutex mutex_;
   std::condition_variable changed_;

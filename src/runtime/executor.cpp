@@ -77,6 +77,7 @@ std::int64_t Executor::run_program(const SegmentRun& run) {
     const Action action = program.at(position);
     current_.set(action);
     const bool is_first_stage = action.stage == hosted_.front().stage;
+    if (action.kind == ActionKind::forward && run.memory != nullptr) run.memory->before_forward(action.microbatch);
     if (action.kind == ActionKind::forward && is_first_stage && run.stop_vote != nullptr) {
       const auto end = run.stop_vote->before_forward(action.microbatch);
       if (end) {
@@ -133,6 +134,7 @@ void Executor::execute(const Action& action, const SegmentRun& run) {
       return channels_.receiver(action).post();
     case ActionKind::receive_wait:
       inbox_.push_back({action.stage, action.peer, action.microbatch, channels_.receiver(action).wait()});
+      if (run.memory != nullptr) run.memory->take(inbox_.back().message.tensors);
       return;
   }
 }
@@ -167,6 +169,7 @@ void Executor::compute_forward(const Action& action, const SegmentRun& run) {
   comm_.progress();
   const std::size_t place = place_of(action.stage);
   const FedMicrobatch data = run.stages[place].feed->next();
+  if (run.memory != nullptr) run.memory->take(data.tensors);
   const HostCopyScope host_copies(data.tensors, data.host);
   const HostedStage& hosted = hosted_[place];
   auto outgoing = run.stages[place].compute->forward(action, data.tensors, received(action, hosted.earlier));

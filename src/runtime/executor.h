@@ -14,6 +14,7 @@
 #include "pipedream/timeline.h"
 #include "runtime/channels.h"
 #include "runtime/data_feed.h"
+#include "runtime/memory_window.h"
 #include "runtime/pass.h"
 #include "runtime/stop_vote.h"
 
@@ -31,6 +32,7 @@ struct SegmentRun {
   std::int64_t first_microbatch = 0;            // of the run
   std::vector<StageRun> stages;                 // as the executor has them
   StopVote* stop_vote = nullptr;                // may be null
+  MemoryWindow* memory = nullptr;               // may be null
   std::chrono::milliseconds first_deadline{0};  // until the first microbatch is done, then `deadline`
   std::chrono::milliseconds deadline{0};
 };

@@ -155,6 +155,7 @@ class LayerMeasurement {
   const ProfiledLayer& layer_;
   const ProbeResult& probe_;
   MemoryMeter meter_;
+  MemoryMeter::Scope scope_{meter_};
   LayerMemory result_;
   Tensors leaves_;
   Tensors distinct_inputs_;

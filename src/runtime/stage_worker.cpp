@@ -218,6 +218,7 @@ void StageWorker::update(const Action& action) {
     versions_.update(
         keep, [&](const Tensors& old) { optimizer_.step(gradients, factor, keep == KeepOld::read ? &old : nullptr); });
   });
+  accumulator_.release();
   ++counters_.updates;
 }
 

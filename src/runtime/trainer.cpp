@@ -96,6 +96,8 @@ Trainer::Impl::Impl(const LayerGraph& graph, Plan plan, Communicator& comm, Trai
     });
     stream_ = detail::make_stream(options_.device);
     const detail::StreamScope scope(stream_);
+    if (options_.measure_memory) memory_.start(options_.device);
+    const auto measured = memory_.open();
     detail::agree(comm_, [&]() -> detail::Facts {
       build();
       return {};
@@ -199,10 +201,16 @@ RuntimeCounters Trainer::Impl::counters() const {
     sum.updates += counters.updates;
     sum.peak_in_flight += counters.peak_in_flight;
   }
+  sum.peak_bytes = memory_.peak_bytes();
   return sum;
 }
 
 RuntimeCounters Trainer::counters() const { return impl_->counters(); }
+
+std::vector<RuntimeCounters> Trainer::counters_of_workers() {
+  return impl_->together([&] { return impl_->counters_of_workers(); });
+}
+
 const Plan& Trainer::plan() const { return impl_->plan(); }
 const std::vector<int>& Trainer::stages() const { return impl_->stages(); }
 

@@ -9,6 +9,7 @@
 #include "runtime/channels.h"
 #include "runtime/clipping.h"
 #include "runtime/executor.h"
+#include "runtime/memory_window.h"
 #include "runtime/stage_worker.h"
 #include "runtime/weight_exchange.h"
 #include "transport/device.h"
@@ -31,6 +32,7 @@ class Trainer::Impl {
   detail::StageWorker& worker_of_stage(int stage);
   const std::vector<std::unique_ptr<detail::StageWorker>>& hosted() const { return hosted_; }
   RuntimeCounters counters() const;
+  std::vector<RuntimeCounters> counters_of_workers();
 
   // Runs `work`; what it throws ends all workers.
   template <class Work>
@@ -51,7 +53,7 @@ class Trainer::Impl {
   detail::SegmentRun segment_run(const Plan& plan, Pass pass, std::int64_t microbatches) const;
   // The data of the hosted stages for a run of microbatches.
   std::vector<std::unique_ptr<detail::DataFeed>> open_feeds(const Dataset& data, const MicrobatchSampler& sampler,
-                                                            std::int64_t first, std::int64_t microbatches) const;
+                                                            std::int64_t first, std::int64_t microbatches);
   detail::FeedRange feed_range(int stage, std::int64_t first, std::int64_t microbatches) const;
   static std::vector<std::string> data_names(const detail::StageWorker& worker);
   static void check_microbatch_size(std::int64_t size);
@@ -75,8 +77,10 @@ class Trainer::Impl {
   std::unique_ptr<detail::WeightExchange> exchange_;
   std::unique_ptr<detail::Executor> executor_;
   std::unique_ptr<ReduceGroup> all_workers_;  // for the stop vote; none for a single worker
+  detail::MemoryWindow memory_;
   bool probed_ = false;
   std::int64_t next_microbatch_ = 0;
+  std::int64_t timeline_first_ = 0;  // microbatch of the run at which the recorded segment began
   std::int64_t clock_zero_ns_ = 0;
 };
 

@@ -37,12 +37,12 @@ std::vector<std::string> Trainer::Impl::data_names(const detail::StageWorker& wo
 std::vector<std::unique_ptr<detail::DataFeed>> Trainer::Impl::open_feeds(const Dataset& data,
                                                                          const MicrobatchSampler& sampler,
                                                                          std::int64_t first,
-                                                                         std::int64_t microbatches) const {
+                                                                         std::int64_t microbatches) {
   std::vector<std::unique_ptr<detail::DataFeed>> feeds;
   for (const auto& worker : hosted_) {
     feeds.push_back(std::make_unique<detail::DataFeed>(data, sampler, data_names(*worker),
                                                        feed_range(worker->stage().wiring().stage, first, microbatches),
-                                                       options_.device));
+                                                       options_.device, memory_));
   }
   return feeds;
 }
@@ -87,6 +87,7 @@ EvaluationResult Trainer::Impl::evaluate(const Dataset& data, std::int64_t micro
     run.stages.push_back({feeds[h].get(), passes.back().get()});
   }
   executor_->recorder().clear();
+  timeline_first_ = 0;
   comm_.barrier();
   clock_zero_ns_ = detail::steady_now_ns();
   executor_->run(run, links_);

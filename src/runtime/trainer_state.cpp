@@ -1,4 +1,4 @@
-// A trainer's weights and timeline.
+// A trainer's weights, counters and timeline.
 #include <cstring>
 #include <type_traits>
 
@@ -21,6 +21,16 @@ void Trainer::Impl::load_weights(const std::filesystem::path& path, bool strict)
     exchange_->take(read_safetensors(path), path.string(), strict);
     return {};
   });
+}
+
+std::vector<RuntimeCounters> Trainer::Impl::counters_of_workers() {
+  static_assert(std::is_trivially_copyable_v<RuntimeCounters>);
+  const RuntimeCounters own = counters();
+  std::vector<RuntimeCounters> all;
+  for (const std::string& bytes : comm_.all_gather({reinterpret_cast<const char*>(&own), sizeof(own)})) {
+    std::memcpy(&all.emplace_back(), bytes.data(), sizeof(RuntimeCounters));
+  }
+  return all;
 }
 
 Timeline Trainer::Impl::timeline() {
@@ -53,6 +63,7 @@ Timeline Trainer::Impl::timeline() {
     }
     timeline.dropped.push_back(header.dropped);
   }
+  timeline.first_microbatch = timeline_first_;
   return timeline;
 }
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "pipedream/error.h"
+#include "pipedream/simulate.h"
 #include "runtime/progress_meter.h"
 #include "runtime/steady_clock.h"
 #include "runtime/trainer_impl.h"
@@ -117,7 +118,10 @@ TrainResult Trainer::Impl::train(const Dataset& data, const TrainOptions& option
                  {data.size(), options.microbatch_size, options.shuffle, options_.seed},
                  microbatches,
                  detail::ProgressMeter(options, microbatches)};
+  // The first segment's steady state.
+  const auto measured = memory_.open_training(steady_segment(segments.front().plan).microbatches);
   probe(data, call.sampler);
+  memory_.reset();
   for (const PlannedSegment& segment : segments) prove(segment.plan, {Pass::train, segment.microbatches});
 
   const std::int64_t first = next_microbatch_;
@@ -154,7 +158,9 @@ std::int64_t Trainer::Impl::run_segment(TrainCall& call, const PlannedSegment& s
     vote.emplace(segment.plan, all_workers_.get(), segment.microbatches, call.options.stop_requested);
   }
   run.stop_vote = vote ? &*vote : nullptr;
+  run.memory = &memory_;
   executor_->recorder().clear();
+  timeline_first_ = next_microbatch_;
   comm_.barrier();
   clock_zero_ns_ = detail::steady_now_ns();
   const std::int64_t done = executor_->run(run, links_);

@@ -1,9 +1,12 @@
-// The Trace Event Format that chrome://tracing and Perfetto read: "X" slices, "s" and "f" ends of arrows, "M" names.
+// The Trace Event Format that chrome://tracing and Perfetto read: "X" slices, "s" and "f" ends of arrows, "C" counters,
+// "M" names.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <tuple>
+#include <utility>
 
 #include "planning/atomic_file.h"
 #include "schedule/share.h"
@@ -45,6 +48,15 @@ class TraceWriter {
     text("}}");
   }
 
+  // Distances are drawn apart: their scale is another one.
+  void staleness(std::size_t worker, std::int64_t ns, const StalenessRecord& record) {
+    counter(worker, ns, fmt::format("updates behind, stage {}", record.stage),
+            static_cast<double>(record.newest - record.version));
+    if (!std::isnan(record.distance)) {
+      counter(worker, ns, fmt::format("weight distance, stage {}", record.stage), record.distance);
+    }
+  }
+
   void arrow(const MessageEnd& send, const MessageEnd& receive) {
     const bool is_activation = std::get<0>(send.message) < std::get<1>(send.message);
     const char* name = is_activation ? "activations" : "gradients";
@@ -64,6 +76,11 @@ class TraceWriter {
   void name_track(std::size_t worker, int track, const char* name) {
     event("{{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":{},\"tid\":{},\"args\":{{\"name\":\"{}\"}}}}", worker, track,
           name);
+  }
+
+  void counter(std::size_t worker, std::int64_t ns, const std::string& name, double value) {
+    event("{{\"ph\":\"C\",\"name\":\"{}\",\"pid\":{},\"ts\":{},\"args\":{{\"value\":{}}}}}", name, worker,
+          microseconds(ns), value);
   }
 
   template <typename... Args>
@@ -122,9 +139,26 @@ void write_arrows(TraceWriter& out, const Timeline& timeline) {
   }
 }
 
+// Records are in order of microbatch and stage.
+void write_staleness(TraceWriter& out, const Timeline& timeline, std::span<const StalenessRecord> staleness) {
+  const auto place = [](std::int64_t microbatch, int stage) { return std::pair(microbatch, stage); };
+  for (std::size_t worker = 0; worker < timeline.workers.size(); ++worker) {
+    for (const TimelineEvent& event : timeline.workers[worker]) {
+      if (event.action.kind != ActionKind::backward) continue;
+      const auto wanted = place(timeline.first_microbatch + event.action.microbatch, event.action.stage);
+      const auto record =
+          std::lower_bound(staleness.begin(), staleness.end(), wanted,
+                           [&](const auto& r, const auto& key) { return place(r.microbatch, r.stage) < key; });
+      if (record == staleness.end() || place(record->microbatch, record->stage) != wanted) continue;
+      out.staleness(worker, event.start_ns, *record);
+    }
+  }
+}
+
 }  // namespace
 
-void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path) {
+void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::filesystem::path& path,
+                        std::span<const StalenessRecord> staleness) {
   detail::check_workers(timeline, plan);
   TraceWriter out;
   for (std::size_t worker = 0; worker < timeline.workers.size(); ++worker) {
@@ -135,6 +169,7 @@ void write_chrome_trace(const Timeline& timeline, const Plan& plan, const std::f
     }
   }
   write_arrows(out, timeline);
+  write_staleness(out, timeline, staleness);
   write_file_atomically(path, out.finish());
 }
 

@@ -9,9 +9,6 @@
 namespace pipedream::detail {
 namespace {
 
-using Channel = Host::Channel;
-using Port = Host::Port;
-
 class Lowering {
  public:
   Lowering(const Plan& plan, std::span<const StageLink> links, const Segment& segment, int worker, int slots)
@@ -79,8 +76,8 @@ class Lowering {
     }
   }
 
-  Port make_port(const Share& share, int sender_stage, int receiver_stage, bool receives) const {
-    Port port;
+  Host::Port make_port(const Share& share, int sender_stage, int receiver_stage, bool receives) const {
+    Host::Port port;
     port.sender_stage = sender_stage;
     port.receiver_stage = receiver_stage;
     port.slots = static_cast<std::size_t>(slots_ > 0 ? slots_ : channel_slots(plan_, sender_stage, receiver_stage));
@@ -95,7 +92,7 @@ class Lowering {
   }
 
   // The sender's compute order decides the order of its messages.
-  void list_receives(Port& port, const Share& share, int peer_replica, const StagePlan& peer) const {
+  void list_receives(Host::Port& port, const Share& share, int peer_replica, const StagePlan& peer) const {
     const std::int64_t common = std::gcd(share.replicas, static_cast<std::int64_t>(peer.replicas()));
     if ((share.replica - peer_replica) % common != 0) {
       return;  // no microbatch belongs to both
@@ -111,9 +108,9 @@ class Lowering {
     }
   }
 
-  void post_first_receives(std::vector<Port>& ports) {
-    for (Port& port : ports) {
-      for (Channel& channel : port.channels) {
+  void post_first_receives(std::vector<Host::Port>& ports) {
+    for (Host::Port& port : ports) {
+      for (Host::Channel& channel : port.channels) {
         for (std::size_t i = 0; i < port.slots; ++i) {
           post_next_receive(port, channel);
         }
@@ -121,7 +118,7 @@ class Lowering {
     }
   }
 
-  void post_next_receive(const Port& port, Channel& channel) {
+  void post_next_receive(const Host::Port& port, Host::Channel& channel) {
     if (channel.receives_posted < channel.receives.size()) {
       out_.push_back(port.message(ActionKind::receive_post, channel.receives[channel.receives_posted++]));
     }
@@ -130,12 +127,12 @@ class Lowering {
   // A forward or a backward with what it receives and sends.
   void pass(Host& host, const Action& action) {
     const bool is_forward = action.kind == ActionKind::forward;
-    for (Port& port : is_forward ? host.activations_in : host.gradients_in) {
+    for (Host::Port& port : is_forward ? host.activations_in : host.gradients_in) {
       out_.push_back(port.message(ActionKind::receive_wait, action.microbatch));
       post_next_receive(port, port.channel(action.microbatch));
     }
     out_.push_back(action);
-    for (Port& port : is_forward ? host.activations_out : host.gradients_out) {
+    for (Host::Port& port : is_forward ? host.activations_out : host.gradients_out) {
       send(port, action.microbatch);
     }
     if (!is_forward && is_last_own_backward_of_reduction(host, action)) {
@@ -143,8 +140,8 @@ class Lowering {
     }
   }
 
-  void send(Port& port, std::int64_t microbatch) {
-    Channel& channel = port.channel(microbatch);
+  void send(Host::Port& port, std::int64_t microbatch) {
+    Host::Channel& channel = port.channel(microbatch);
     if (channel.sends.size() - channel.sends_waited == port.slots) {
       out_.push_back(wait_for(channel.sends[channel.sends_waited++]));
     }
@@ -192,9 +189,9 @@ class Lowering {
   void wait_for_last_sends() {
     std::vector<std::size_t> posted_at;
     for (const Host& host : hosts_) {
-      for (const std::vector<Port>* ports : {&host.activations_out, &host.gradients_out}) {
-        for (const Port& port : *ports) {
-          for (const Channel& channel : port.channels) {
+      for (const std::vector<Host::Port>* ports : {&host.activations_out, &host.gradients_out}) {
+        for (const Host::Port& port : *ports) {
+          for (const Host::Channel& channel : port.channels) {
             posted_at.insert(posted_at.end(), channel.sends.begin() + static_cast<std::ptrdiff_t>(channel.sends_waited),
                              channel.sends.end());
           }

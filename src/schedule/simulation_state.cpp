@@ -35,6 +35,7 @@ void check_stages(const Plan& plan, const SimulationCosts& costs) {
     require_bytes(stage.version_bytes, where, "version_bytes");
     require_bytes(stage.in_flight_bytes, where, "in_flight_bytes");
     require_bytes(stage.resident_bytes, where, "resident_bytes");
+    require_bytes(stage.message_bytes, where, "message_bytes");
     require_bytes(stage.transient_bytes, where, "transient_bytes");
   }
 }
@@ -111,7 +112,7 @@ void SimulationState::add_group(const StagePlan& stage, const StageCosts& costs)
   for (const int member : stage.workers) {
     SimulatedRun& worker = workers[static_cast<std::size_t>(member)];
     worker.figures.peak_versions = ++worker.versions;
-    worker.held_bytes += costs.version_bytes + costs.resident_bytes;
+    worker.held_bytes += costs.version_bytes + costs.resident_bytes + costs.message_bytes;
     worker.figures.peak_bytes = worker.held_bytes;
   }
 }

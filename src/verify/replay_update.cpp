@@ -13,9 +13,9 @@
 namespace pipedream::detail {
 namespace {
 
-using Options = std::unique_ptr<torch::optim::OptimizerOptions>;
+using TorchOptions = std::unique_ptr<torch::optim::OptimizerOptions>;
 
-Options settings_of(const OptimizerSpec& spec, const ParameterGroup& group) {
+TorchOptions settings_of(const OptimizerSpec& spec, const ParameterGroup& group) {
   const OptimizerSettings& s = spec.settings;
   const double rate = group.learning_rate.value_or(s.learning_rate);
   const double decay = group.weight_decay.value_or(s.weight_decay);
@@ -35,7 +35,7 @@ Options settings_of(const OptimizerSpec& spec, const ParameterGroup& group) {
   throw std::logic_error("unknown optimizer");
 }
 
-ParameterGroup group_of(const OptimizerSpec& spec, const std::string& parameter) {
+ParameterGroup group_settings(const OptimizerSpec& spec, const std::string& parameter) {
   for (const ParameterGroup& group : spec.groups) {
     if (fnmatch(group.pattern.c_str(), parameter.c_str(), 0) == 0) return group;
   }
@@ -88,7 +88,7 @@ MasterWeights::MasterWeights(const OptimizerSpec& spec, const std::vector<std::s
   std::vector<torch::optim::OptimizerParamGroup> groups;
   for (std::size_t p = 0; p < initial.size(); ++p) {
     weights_.push_back(initial[p].detach().clone());
-    groups.emplace_back(Tensors{weights_[p]}, settings_of(spec, group_of(spec, names[p])));
+    groups.emplace_back(Tensors{weights_[p]}, settings_of(spec, group_settings(spec, names[p])));
     rates_.push_back(groups.back().options().get_lr());
   }
   if (!groups.empty()) optimizer_ = make(spec.kind, groups);

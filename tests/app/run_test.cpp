@@ -7,6 +7,7 @@
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/run_report.h"
 #include "pipedream/weights.h"
 #include "support.h"
 #include "support/scratch_folder.h"
@@ -86,6 +87,40 @@ TEST_CASE("profile and plan may be files") {
                                                    "--profile", profile_file, "--steps", "5"});
   CHECK(predicted.exit_code == 0);
   CHECK_THAT(predicted.out, Contains("expected "));
+}
+
+TEST_CASE("a run is held against its prediction, and corrects its profile") {
+  const ScratchFolder folder;
+  const Words files{"--report", folder / "r.json", "--recalibrate", folder / "c.json"};
+  Words words{"train", "--workers", "2", "--straight", "--steps", "40"};
+  words.insert(words.end(), files.begin(), files.end());
+  const Outcome outcome = run_words(tiny_app(), words);
+  INFO(outcome.out << outcome.error);
+  REQUIRE(outcome.exit_code == 0);
+  CHECK_THAT(outcome.out, Contains("time of a microbatch: predicted") && Contains("links, waits, the host"));
+  const RunReport report = read_report(folder / "r.json");
+  CHECK(report.microbatches == 40);
+  CHECK(report.microbatch_size == 4);
+  CHECK(report.workers[0].updates == 40);
+  CHECK(report.workers[0].peak_versions == 2);
+  CHECK(report.workers[1].peak_versions == 1);
+  for (const RunFigures* figures : {&report.predicted, &report.measured}) {
+    CHECK(figures->microbatch_us > 0);
+    REQUIRE(figures->peak_bytes.size() == 2);
+    for (const std::int64_t bytes : figures->peak_bytes) CHECK(bytes > 0);
+  }
+  REQUIRE(report.scores.size() == 3);
+  CHECK(report.scores[1].name == "test loss");
+  // What the corrected profile says of a stage is what the stage took.
+  double forward_us = 0;
+  for (const LayerProfile& layer : read_profile(folder / "c.json").layers) forward_us += layer.forward_us;
+  CHECK(forward_us == Approx(report.measured.stages[0].forward_us + report.measured.stages[1].forward_us));
+
+  write_text(folder / "plan.json", kPlan);
+  words = {"train", "--workers", "2", "--plan", folder / "plan.json", "--recalibrate", folder / "c.json"};
+  const Outcome nothing = run_words(tiny_app(), words);
+  CHECK(nothing.exit_code == 2);
+  CHECK_THAT(nothing.error, Contains("--recalibrate: with --plan there is no profile"));
 }
 
 TEST_CASE("verify compares a pipeline with one process, under the plan's algorithm or another") {

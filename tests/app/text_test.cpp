@@ -82,20 +82,3 @@ TEST_CASE("a plan is shown as by the command, with the expected rate where it is
   plan.prediction.bound_by = "compute of stage 0";
   CHECK_THAT(describe_plan(plan, 4), Contains("8,000 samples/s") && Contains("compute of stage 0"));
 }
-
-TEST_CASE("what ran is held against the plan, stage by stage") {
-  const std::vector<std::string> layers{"a", "loss"};
-  Plan plan = single_stage_plan(layers, 2, Algorithm::data_parallel);
-  plan.stages[0].prediction.forward_us = 300;
-  TimelineFigures figures;
-  figures.utilisation = {0.5, 0.25};
-  figures.bubble = 0.625;
-  figures.microbatch_us = 1200;
-  figures.stages = {{.forward_us = 400, .backward_us = 800, .update_us = 20, .staleness = 1.5}};
-  const std::string text = describe_stages(plan, figures);
-  CHECK_THAT(text, Contains("300 us") && Contains("400 us") && Contains("800 us") && Contains("1.50") &&
-                       Contains("0: 50%, 1: 25%") && Contains("bubble 62.5%"));
-  plan = single_stage_plan(layers, 4, Algorithm::data_parallel);
-  figures.utilisation = {0.5, 0.25, 0.75, 0.5};
-  CHECK_THAT(describe_stages(plan, figures), Contains("4 of them: 25% to 75%"));
-}

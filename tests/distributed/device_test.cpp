@@ -14,8 +14,6 @@ using Catch::Contains;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 // With targets that the loss must count.
 TestModel classifier() {
   LayerGraph g;

@@ -5,13 +5,12 @@
 #include "pipedream/error.h"
 #include "support/compare.h"
 #include "support/exactness.h"
+#include "support/twins.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
 
 namespace {
-
-constexpr std::int64_t kRows = 26;  // ragged: 7 microbatches of 4 an epoch, the last one of 2
 
 constexpr CorrectionChoice kNone = {};
 constexpr CorrectionChoice kT1 = {.t1 = true, .annealing_microbatches = 9};
@@ -57,11 +56,6 @@ class HalfAndDouble : public DelayCorrection {
  private:
   Told& told_;
 };
-
-void check_twin(const ExactnessCase& example, const std::vector<WorkerRun>& runs, Mutation mutation, int stage = 0) {
-  INFO(describe(example) << ", mutation " << static_cast<int>(mutation) << " of stage " << stage);
-  CHECK(difference(example, runs, replay(example, mutation, stage)) != "");
-}
 
 }  // namespace
 

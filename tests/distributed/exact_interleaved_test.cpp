@@ -9,8 +9,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 ExactnessCase interleaved(TestModel model, int workers, int stages_per_worker, std::int64_t per_update = 0) {
   Plan plan = interleaved_plan(model.graph, workers, stages_per_worker, per_update);
   return {.model = std::move(model), .plan = std::move(plan), .segments = {13, 4}};

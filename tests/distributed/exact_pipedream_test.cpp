@@ -10,8 +10,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;  // ragged: 7 microbatches of 4 an epoch, the last one of 2
-
 ExactnessCase pipelined(TestModel model, const std::vector<int>& replicas) {
   Plan plan = even_plan(model.graph, Algorithm::pipedream, replicas);
   return {.model = std::move(model), .plan = std::move(plan)};

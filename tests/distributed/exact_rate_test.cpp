@@ -10,9 +10,7 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
-ExactnessCase case_of(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
+ExactnessCase rated(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
   Plan plan = even_plan(model.graph, algorithm, replicas);
   return {.model = std::move(model), .plan = std::move(plan), .segments = {11, 6}};
 }
@@ -30,7 +28,7 @@ TEST_CASE("schedules follow the microbatch, whatever an update covers", "[rate]"
   for (const LearningRateSchedule& schedule : schedules()) {
     for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::flush_1f1b, Algorithm::two_bw}) {
       for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}}) {
-        ExactnessCase example = case_of(skip_model(kRows), algorithm, replicas);
+        ExactnessCase example = rated(skip_model(kRows), algorithm, replicas);
         example.optimizer = sgd({.learning_rate = 0.1, .momentum = 0.9});
         example.optimizer.schedule = schedule;
         CHECK(check_in_threads(example) == "");
@@ -43,7 +41,7 @@ TEST_CASE("the global norm clips what flushes, under every cut alike", "[rate]")
   for (const TestModel& model : {conv_model(kRows), branch_model(kRows)}) {
     std::vector<NamedTensors> weights;
     for (const std::vector<int>& replicas : {std::vector<int>{1}, {1, 1}, {1, 1, 1}}) {
-      ExactnessCase example = case_of(model, Algorithm::flush_1f1b, replicas);
+      ExactnessCase example = rated(model, Algorithm::flush_1f1b, replicas);
       example.plan.microbatches_per_update = 4;
       example.optimizer.clipping = {.max_norm = 0.3, .scope = ClipScope::global};
       const auto runs = run_workers(example);
@@ -54,7 +52,7 @@ TEST_CASE("the global norm clips what flushes, under every cut alike", "[rate]")
     }
   }
   for (const Algorithm algorithm : {Algorithm::model_parallel, Algorithm::gpipe}) {
-    ExactnessCase example = case_of(skip_model(kRows), algorithm, {1, 1});
+    ExactnessCase example = rated(skip_model(kRows), algorithm, {1, 1});
     example.optimizer.clipping = {.max_norm = 0.3, .scope = ClipScope::global};
     CHECK(check_in_threads(example) == "");
   }
@@ -63,7 +61,7 @@ TEST_CASE("the global norm clips what flushes, under every cut alike", "[rate]")
 TEST_CASE("replicas count once", "[rate]") {
   for (const ClipScope scope : {ClipScope::global, ClipScope::stage}) {
     for (const std::vector<int>& replicas : {std::vector<int>{2, 1}, {1, 2}}) {
-      ExactnessCase example = case_of(conv_model(kRows), Algorithm::flush_1f1b, replicas);
+      ExactnessCase example = rated(conv_model(kRows), Algorithm::flush_1f1b, replicas);
       example.optimizer = adam({.learning_rate = 0.01});
       example.optimizer.clipping = {.max_norm = 0.2, .scope = scope};
       CHECK(check_in_threads(example) == "");
@@ -73,7 +71,7 @@ TEST_CASE("replicas count once", "[rate]") {
 
 TEST_CASE("asynchronous stages clip by their own norm", "[rate]") {
   for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::vertical_sync, Algorithm::pipemare}) {
-    ExactnessCase example = case_of(conv_model(kRows), algorithm, {1, 1, 1});
+    ExactnessCase example = rated(conv_model(kRows), algorithm, {1, 1, 1});
     example.optimizer.clipping = {.max_norm = 0.2, .scope = ClipScope::stage};
     const auto runs = run_workers(example);
     CHECK(difference(example, runs, replay(example)) == "");
@@ -84,7 +82,7 @@ TEST_CASE("asynchronous stages clip by their own norm", "[rate]") {
 }
 
 TEST_CASE("a twin with another schedule differs", "[rate][mutation]") {
-  ExactnessCase example = case_of(skip_model(kRows), Algorithm::pipedream, {1, 1});
+  ExactnessCase example = rated(skip_model(kRows), Algorithm::pipedream, {1, 1});
   example.optimizer.schedule = {.warmup_microbatches = 5};
   const auto runs = run_workers(example);
   example.optimizer.schedule.warmup_microbatches = 6;

@@ -10,8 +10,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 ExactnessCase recomputed(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
   Plan plan = even_plan(model.graph, algorithm, replicas);
   for (StagePlan& stage : plan.stages) stage.recompute = true;

@@ -9,8 +9,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 Plan single(const LayerGraph& graph, Algorithm algorithm, int workers, std::int64_t microbatches_per_update = 0) {
   Plan plan = single_stage_plan(graph.layer_names(), workers, algorithm);
   plan.microbatches_per_update = microbatches_per_update;

@@ -24,7 +24,7 @@ bool is_plan(const Plan& plan) {
 }  // namespace
 
 TEST_CASE("every algorithm runs over NCCL", "[nccl]") {
-  const TestModel model = branch_model(26);
+  const TestModel model = branch_model(kRows);
   for (const Algorithm algorithm : all_algorithms()) {
     int runs = 0;
     for (const std::vector<int>& replicas :

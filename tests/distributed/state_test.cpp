@@ -14,9 +14,7 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
-ExactnessCase case_of(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
+ExactnessCase stateful_case(TestModel model, Algorithm algorithm, const std::vector<int>& replicas) {
   ExactnessCase example{.model = std::move(model), .plan = {}};
   example.plan = even_plan(example.model.graph, algorithm, replicas);
   return example;
@@ -31,7 +29,7 @@ TrainOptions steps_of(const ExactnessCase& example, std::int64_t steps) {
 TEST_CASE("weight stashing holds w + 1 versions and stops allocating", "[state]") {
   for (const std::vector<int>& replicas : {std::vector<int>{1}, {1, 1, 1, 1}, {2, 1}, {1, 2}, {3, 2}}) {
     for (const int delay : {0, 1}) {
-      ExactnessCase example = case_of(chain_model(kRows), Algorithm::pipedream, replicas);
+      ExactnessCase example = stateful_case(chain_model(kRows), Algorithm::pipedream, replicas);
       for (StagePlan& stage : example.plan.stages) stage.reduce_delay = stage.replicas() > 1 ? delay : 0;
       example.segments = {30, 30, 60};
       for (const WorkerRun& run : run_workers(example)) {
@@ -51,8 +49,8 @@ TEST_CASE("weight stashing holds w + 1 versions and stops allocating", "[state]"
 }
 
 TEST_CASE("model and data parallelism hold the weights once", "[state]") {
-  for (const ExactnessCase& base : {case_of(conv_model(kRows), Algorithm::model_parallel, {1, 1, 1}),
-                                    case_of(conv_model(kRows), Algorithm::data_parallel, {3})}) {
+  for (const ExactnessCase& base : {stateful_case(conv_model(kRows), Algorithm::model_parallel, {1, 1, 1}),
+                                    stateful_case(conv_model(kRows), Algorithm::data_parallel, {3})}) {
     ExactnessCase example = base;
     example.segments = {9, 9};
     for (const WorkerRun& run : run_workers(example)) {
@@ -67,7 +65,7 @@ TEST_CASE("model and data parallelism hold the weights once", "[state]") {
 }
 
 TEST_CASE("the last stage of a straight pipeline updates in place", "[state]") {
-  ExactnessCase example = case_of(chain_model(kRows), Algorithm::pipedream, {1, 1, 1});
+  ExactnessCase example = stateful_case(chain_model(kRows), Algorithm::pipedream, {1, 1, 1});
   const auto runs = run_workers(example);
   CHECK(runs.back().counters.back().version_copies == 0);
   CHECK(runs.front().counters.back().version_copies > 0);
@@ -76,7 +74,7 @@ TEST_CASE("the last stage of a straight pipeline updates in place", "[state]") {
 TEST_CASE("evaluation agrees with the oracle and leaves no trace", "[state]") {
   for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {2, 1}, {3, 2}}) {
     for (const TestModel& model : {conv_model(kRows), lstm_model(kRows)}) {
-      ExactnessCase example = case_of(model, Algorithm::pipedream, replicas);
+      ExactnessCase example = stateful_case(model, Algorithm::pipedream, replicas);
       example.segments = {7, 5};
       example.optimizer = sgd({.learning_rate = 0.05, .momentum = 0.9});
       const Replay expected = replay(example);
@@ -111,7 +109,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   const TestModel model = conv_model(kRows);
   const std::filesystem::path path = std::filesystem::temp_directory_path() / "pipedream_state_test.safetensors";
   NamedTensors saved;
-  ExactnessCase example = case_of(model, Algorithm::pipedream, {2, 1});
+  ExactnessCase example = stateful_case(model, Algorithm::pipedream, {2, 1});
   run_test_workers(3, [&](Communicator& comm) {
     Trainer trainer(model.graph, example.plan, comm, {.seed = 3, .device = example.device});
     trainer.train(*model.data, steps_of(example, 8));
@@ -121,7 +119,7 @@ TEST_CASE("saved weights load under another plan", "[state]") {
   });
   CHECK(difference(read_safetensors(path), saved) == "");
   NamedTensors loaded;
-  ExactnessCase other = case_of(model, Algorithm::model_parallel, {1, 1});
+  ExactnessCase other = stateful_case(model, Algorithm::model_parallel, {1, 1});
   run_test_workers(2, [&](Communicator& comm) {
     Trainer trainer(model.graph, other.plan, comm, {.seed = 4, .device = other.device});
     trainer.load_weights(path);
@@ -136,14 +134,14 @@ TEST_CASE("the caller's random generator is left as it was", "[state]") {
   torch::manual_seed(17);
   const torch::Tensor undisturbed = torch::rand({8});
   torch::manual_seed(17);
-  const ExactnessCase example = case_of(conv_model(kRows), Algorithm::pipedream, {1, 1});
+  const ExactnessCase example = stateful_case(conv_model(kRows), Algorithm::pipedream, {1, 1});
   run_workers(example);
   CHECK(difference(torch::rand({8}), undisturbed) == "");
 }
 
 TEST_CASE("telemetry tells which versions microbatches met and how far they were from the newest", "[state]") {
   for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::two_bw, Algorithm::pipemare, Algorithm::gpipe}) {
-    ExactnessCase example = case_of(chain_model(kRows), algorithm, {1, 1, 1});
+    ExactnessCase example = stateful_case(chain_model(kRows), algorithm, {1, 1, 1});
     Replay oracle(example.model.graph, example.plan, {.optimizer = example.optimizer, .seed = example.seed});
     std::vector<StalenessRecord> records;
     run_test_workers(3, [&](Communicator& comm) {

@@ -15,8 +15,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 VerifyReport verified(const TestModel& model, const Plan& plan, VerifyOptions options = {}) {
   options.microbatch_size = 4;
   options.microbatches = 9;

@@ -13,8 +13,6 @@ using namespace pipedream::testing;
 
 namespace {
 
-constexpr std::int64_t kRows = 26;
-
 int world_size() {
   int size = 0;
   MPI_Comm_size(MPI_COMM_WORLD, &size);

@@ -15,10 +15,14 @@ namespace pipedream::testing {
 // A random model of `layers` layers: a chain or a DAG, where every layer leads to the loss.
 Profile random_profile(std::mt19937_64& random, int layers, bool chain);
 
-// 1 byte takes 1 us, so that costs stay integers.
-inline Topology small_topology(int workers) { return uniform_topology(workers, 1e6); }
+// 1 byte takes 1 us, so that costs stay integers. Messages take no memory.
+inline Topology small_topology(int workers) {
+  Topology topology = uniform_topology(workers, 1e6);
+  topology.one_process = true;
+  return topology;
+}
 
-// One or several levels, each of its own bandwidth.
+// One or several levels, each of its own bandwidth. Messages take no memory.
 Topology random_topology(std::mt19937_64& random, const std::vector<int>& counts);
 
 // Layers by number, as bits.
@@ -51,10 +55,11 @@ std::optional<double> best_compat_us(const Profile& profile, const Topology& top
 struct OracleLoad {
   std::int64_t versions = 1;
   std::int64_t in_flight = 1;
-  int reduce_delay = 0;
+  int gradient_copies = 0;   // from one microbatch to the next
+  bool one_is_gone = false;  // of those in flight, when there are gradients
 };
 
-// Memory of one worker of a stage, by walking over every layer and tensor.
+// Memory of one worker of a stage, of threads of one process, by walking over every layer and tensor.
 std::int64_t stage_bytes(const Profile& profile, Layers layers, const OracleLoad& load, double state_factor);
 
 }  // namespace pipedream::testing

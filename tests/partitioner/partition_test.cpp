@@ -189,7 +189,8 @@ TEST_CASE("the prediction of a stage's memory agrees with a walk over its layers
         const auto& names = stage.layers;
         if (std::find(names.begin(), names.end(), profile.layers[l].name) != names.end()) layers |= Layers{1} << l;
       }
-      const OracleLoad load{stage.warmup + 1, stage.warmup + 1, stage.reduce_delay};
+      const int copies = stage.replicas() > 1 ? 1 + stage.reduce_delay : 0;
+      const OracleLoad load{stage.warmup + 1, stage.warmup + 1, copies, false};
       CHECK(stage.prediction.memory_bytes == stage_bytes(profile, layers, load, 1));
     }
   }

@@ -48,18 +48,35 @@ TEST_CASE("a straight pipeline: figures of the stages and what binds") {
 TEST_CASE("memory of a stage, term by term") {
   Profile profile = chain_profile(4, 20);
   profile.layers[0].buffer_bytes = 7;
-  profile.layers[1].backward_peak_bytes = 500;
+  profile.layers[1].backward_peak_bytes = 2000;
   profile.layers[0].forward_peak_bytes = 400;
   Plan plan = two_stages();
-  predict(plan, profile, uniform_topology(2, 1e6), 2);
-  // Stage 0, depth 1: 2 versions, gradient and two more for the optimizer; 2 microbatches with 20 kept bytes and the
-  // tensor that is sent. layer1 does not keep its input and layer0 not its output, so that tensor is not held.
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (2 + 1 + 2) + 7 + 2 * (20 + 20) + 500);
-  // Stage 1: what comes in is held; "layer2.out" is not, for the loss does not keep its input.
-  CHECK(plan.stages[1].prediction.memory_bytes == 7000 * (1 + 1 + 2) + 1 * (20 + 20));
+  const Topology topology = uniform_topology(2, 1e6);
+  predict(plan, profile, topology, 1);
+  // Stage 0, depth 1: 2 versions and momentum; of the other microbatch 20 kept bytes and the tensor that is sent.
+  // layer1 does not keep its input and layer0 not its output, so that tensor is not held. Three slots for gradients,
+  // and as many for activations, of which two are in flight.
+  const std::int64_t held = 3000 * (2 + 1) + 7 + (20 + 20) + 3 * 20 + 20;
+  // When layer1's backward begins: kept bytes, the tensor that was sent and its gradient. It leaves 2020 bytes of
+  // gradients where alone it held 30 before, and takes 2000 more.
+  CHECK(plan.stages[0].prediction.memory_bytes == held + (10 + 10 + 20 + 20) + (2020 - 30) + 2000);
+  profile.layers[1].backward_peak_bytes = 0;
+  predict(plan, profile, topology, 1);
+  // When layer0's backward begins there are layer1's gradients, of which one is its own; it leaves 1000 for 30.
+  CHECK(plan.stages[0].prediction.memory_bytes == held + (10 + 20 + 20 + 2000 + 20) + (1000 - 30));
+  // Adam has twice the state, and makes two tensors like the greatest parameter.
+  predict(plan, profile, topology, 2);
+  CHECK(plan.stages[0].prediction.memory_bytes == held + 3000 + (3000 + 2 * 2000));
+  // Stage 1: its three slots are for what comes in and for gradients that go back.
+  CHECK(plan.stages[1].prediction.memory_bytes == 7000 * (1 + 2) + (7000 + 2 * 4000) + 3 * (20 + 20));
   profile.layers[0].keeps_output = true;
-  predict(plan, profile, uniform_topology(2, 1e6), 2);
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (2 + 1 + 2) + 7 + 2 * (20 + 20 + 20) + 500);
+  predict(plan, profile, topology, 2);
+  CHECK(plan.stages[0].prediction.memory_bytes == held + 20 + 3000 + (3000 + 2 * 2000));
+  // Threads hand messages over.
+  Topology threads = topology;
+  threads.one_process = true;
+  predict(plan, profile, threads, 2);
+  CHECK(plan.stages[1].prediction.memory_bytes == 7000 * (1 + 2) + (7000 + 2 * 4000));
 }
 
 TEST_CASE("a flush costs the time of filling and draining once an update") {
@@ -70,13 +87,14 @@ TEST_CASE("a flush costs the time of filling and draining once an update") {
   predict(plan, profile, uniform_topology(2, 1e15), 2);
   CHECK(plan.prediction.microbatch_us == Approx((7 * 75 + 63 + 75) / 8.0));
   CHECK(plan.prediction.bound_by == "compute of stage 1");
-  // One version, the gradient, two more for the optimizer; 2 microbatches in flight, under GPipe all 8.
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 2 * (20 + 20));
+  // One version, the gradients so far, two more for the optimizer and what its step makes; 2 microbatches in flight,
+  // under GPipe all 8, one of them at work and one gone when the gradients come. Slots: 3, under GPipe 2.
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + (20 + 20) + 2 * 2000 + 3 * 20 + 20);
   plan.algorithm = Algorithm::gpipe;
   plan.stages[0].warmup = 0;
   predict(plan, profile, uniform_topology(2, 1e15), 2);
   CHECK(plan.prediction.microbatch_us == Approx((7 * 75 + 63 + 75) / 8.0));
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 8 * (20 + 20));
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (1 + 1 + 2) + 6 * (20 + 20) + 2 * 2000 + 2 * 20);
 }
 
 TEST_CASE("interleaving shortens what a flush costs") {
@@ -95,7 +113,7 @@ TEST_CASE("interleaving shortens what a flush costs") {
   CHECK(plan.prediction.microbatch_us == Approx((8 * 72 + 30) / 8.0));
   CHECK(plan.prediction.bound_by == "compute of worker 1");
   // Stage 0 holds the first two microbatches and those of the second group until its first backward.
-  CHECK(plan.stages[0].prediction.memory_bytes == 1000 * (1 + 1 + 2) + 4 * (10 + 20));
+  CHECK(plan.stages[0].prediction.memory_bytes == 1000 * (1 + 1 + 2) + 3 * (10 + 20) + 2 * 1000 + 3 * 20);
 }
 
 TEST_CASE("replicas: the reduction and its pending gradient") {
@@ -105,7 +123,8 @@ TEST_CASE("replicas: the reduction and its pending gradient") {
   predict(plan, profile, uniform_topology(4, 1e8), 0);
   CHECK(plan.stages[0].prediction.allreduce_us == Approx(2 * 2 * 30));
   CHECK(plan.prediction.microbatch_us == 75);
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (2 + 1 + 1) + 2 * (20 + 20));
+  // Two sums of gradients, those of the microbatch at work, and the parts of the two others.
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * (2 + 2 + 1) + 2 * (20 + 20) + 4 * 20 + 2 * 1000);
   predict(plan, profile, uniform_topology(4, 1e7), 0);
   CHECK(plan.prediction.microbatch_us == Approx(2 * 2 * 300 / 3.0));
   CHECK(plan.prediction.bound_by == "all-reduce of stage 0");
@@ -130,7 +149,7 @@ TEST_CASE("one microbatch at a time: all adds up") {
   predict(plan, chain_profile(4, 20), uniform_topology(2, 1e6));
   CHECK(plan.prediction.microbatch_us == 138 + 40);
   CHECK_THAT(plan.prediction.bound_by, Contains("compute"));
-  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * 3 + 20 + 20);
+  CHECK(plan.stages[0].prediction.memory_bytes == 3000 * 3 + 20 + 20 + 2 * 20 + 20);
 }
 
 TEST_CASE("data parallelism shares the microbatches of an update") {
@@ -186,23 +205,12 @@ TEST_CASE("a plan that does not fit the profile or the topology is refused") {
 TEST_CASE("memory sums stay below 2^63") {
   detail::StageFootprint footprint;
   footprint.parameter_bytes = std::int64_t{1} << 61;
-  CHECK(detail::memory_bytes(footprint, {11, 11}, 0, 1) == std::numeric_limits<std::int64_t>::max());
-  CHECK(detail::greatest_warmup(footprint, 0, 0, std::int64_t{1} << 62) == 0);
-  CHECK(detail::greatest_warmup(footprint, 1, 0, std::int64_t{1} << 62) == -1);
-  footprint.parameter_bytes = 0;
-  CHECK(detail::greatest_warmup(footprint, 0, 0, 1) == std::numeric_limits<int>::max());
-}
-
-TEST_CASE("greatest_warmup is where memory_bytes passes the limit") {
-  detail::StageFootprint footprint{100, 7, 31, 50};
-  for (const std::int64_t limit : {100, 256, 257, 258, 387, 388, 1000, 4000}) {
-    for (const int delay : {0, 1}) {
-      const int depth = detail::greatest_warmup(footprint, delay, 0.5, limit);
-      const auto bytes = [&](int warmup) {
-        return detail::memory_bytes(footprint, {warmup + 1, warmup + 1}, delay, 0.5);
-      };
-      if (depth >= 0) CHECK(bytes(depth) <= limit);
-      CHECK(bytes(depth + 1) > limit);
-    }
-  }
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const auto bytes = [&](int copies, const StageLoad& load) {
+    return detail::memory_bytes(
+        detail::memory_costs(footprint, {.gradient_copies = copies, .optimizer_state_factor = 0}), load);
+  };
+  CHECK(bytes(0, {11, 11}) == kMost);
+  CHECK(bytes(1, {2, 2}) == 3 * footprint.parameter_bytes);
+  CHECK(bytes(2, {2, 2}) == kMost);
 }

@@ -51,8 +51,9 @@ TEST_CASE("costs of stages and links") {
   CHECK(costs.stages[0].forward_us == 21);
   CHECK(costs.stages[0].backward_us == 42);
   CHECK(costs.stages[0].version_bytes == 3000);
-  CHECK(costs.stages[0].resident_bytes == 3000 * (2 + 2) + 7);  // two gradients with the delay
-  CHECK(costs.stages[0].transient_bytes == 500);
+  CHECK(costs.stages[0].resident_bytes == 3000 * (2 + 2) + 7);                           // two gradients with the delay
+  CHECK(costs.stages[0].transient_bytes == 2 * 2000 - costs.stages[0].in_flight_bytes);  // Adam's step
+  CHECK(costs.stages[0].message_bytes == 3 * 20 + 40 + 1500);  // gradients, one sent activation, a part of a sum
   REQUIRE(costs.links.size() == 1);
   CHECK(costs.links[0].forward_bytes == 40);
   CHECK(costs.links[0].backward_bytes == 20);
@@ -61,12 +62,30 @@ TEST_CASE("costs of stages and links") {
              Contains("the plan uses 3 workers, the topology has 2"));
 }
 
+TEST_CASE("a stage that recomputes keeps what came in, and repeats its forward in its backward") {
+  const Profile profile = chain_profile(4, 20);
+  Plan plan = plan_of(Algorithm::pipedream, {1, 1}, profile);
+  const Topology topology = uniform_topology(2, 1e6);
+  const StageCosts kept = simulation_costs(plan, profile, topology).stages[1];
+  plan.stages[1].recompute = true;
+  const StageCosts repeated = simulation_costs(plan, profile, topology).stages[1];
+  CHECK(repeated.forward_us == kept.forward_us);
+  CHECK(repeated.backward_us == kept.backward_us + kept.forward_us);
+  CHECK(repeated.in_flight_bytes == 20);  // of the one tensor that comes in
+  CHECK(kept.in_flight_bytes > 20);
+  CHECK(repeated.transient_bytes + 20 == kept.transient_bytes + kept.in_flight_bytes);
+  CHECK(repeated.resident_bytes == kept.resident_bytes);
+}
+
 TEST_CASE("simulated against predicted: time where compute binds, memory always") {
   Profile profile = chain_profile(12, 1);
   profile.layers[3].forward_peak_bytes = 5000;
+  const auto recomputing =
+      GENERATE(std::vector<std::size_t>{}, std::vector<std::size_t>{1}, std::vector<std::size_t>{0, 1, 2});
   for (const Algorithm algorithm : {Algorithm::pipedream, Algorithm::two_bw, Algorithm::gpipe, Algorithm::flush_1f1b}) {
     for (const std::vector<int>& replicas : {std::vector<int>{1, 1, 1}, {3, 2, 1}, {1, 3, 2}}) {
       Plan plan = plan_of(algorithm, replicas, profile);
+      for (const std::size_t stage : recomputing) plan.stages[stage].recompute = true;
       const Topology topology = uniform_topology(plan.workers(), 1e12);
       predict(plan, profile, topology, 1);
       const SimulationReport report = simulated(plan, profile, topology, 1);

@@ -15,7 +15,7 @@ using Catch::Equals;
 namespace {
 
 template <class Change>
-std::string error_after(Change change) {
+std::string profile_error_after(Change change) {
   Profile profile = chain_profile();
   change(profile);
   return config_error([&] { validate(profile); });
@@ -28,19 +28,19 @@ constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
 
 TEST_CASE("times and sizes of layers are checked") {
   CHECK_NOTHROW(validate(chain_profile()));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[1].forward_us = std::nan(""); }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[1].forward_us = std::nan(""); }),
              Equals("layers[1].forward_us of \"layer1\": is not a number (NaN)"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[1].backward_us = kInfinity; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[1].backward_us = kInfinity; }),
              Equals("layers[1].backward_us of \"layer1\": is infinite"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[0].forward_us = -2; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[0].forward_us = -2; }),
              Equals("layers[0].forward_us of \"layer0\": must not be negative, found -2"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[0].kept_bytes = -1; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[0].kept_bytes = -1; }),
              Equals("layers[0].kept_bytes of \"layer0\": must not be negative, found -1"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[2].parameter_bytes = kHuge; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[2].parameter_bytes = kHuge; }),
              Contains("layers[2].parameter_bytes of \"layer2\"") && Contains("2^63"));
-  CHECK_THAT(error_after([](Profile& p) { p.tensors[2].bytes = kHuge; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[2].bytes = kHuge; }),
              Contains("tensors[2].bytes") && Contains("2^63"));
-  CHECK_THAT(error_after([](Profile& p) {
+  CHECK_THAT(profile_error_after([](Profile& p) {
                p.layers[0].forward_us = 1e308;
                p.layers[2].forward_us = 1e308;
              }),
@@ -48,47 +48,47 @@ TEST_CASE("times and sizes of layers are checked") {
 }
 
 TEST_CASE("the head of a profile is checked") {
-  CHECK_THAT(error_after([](Profile& p) { p.workers_computing = 0; }), Contains("workers_computing"));
-  CHECK_THAT(error_after([](Profile& p) { p.threads_per_worker = 0; }), Contains("threads_per_worker"));
-  CHECK_THAT(error_after([](Profile& p) { p.microbatch_size = -1; }), Contains("microbatch_size"));
-  CHECK_THAT(error_after([](Profile& p) { p.whole_backward_us = -1; }), Contains("whole_backward_us"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers.clear(); }), Contains("layers: the profile has none"));
-  CHECK_THAT(error_after([](Profile& p) {
+  CHECK_THAT(profile_error_after([](Profile& p) { p.workers_computing = 0; }), Contains("workers_computing"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.threads_per_worker = 0; }), Contains("threads_per_worker"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.microbatch_size = -1; }), Contains("microbatch_size"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.whole_backward_us = -1; }), Contains("whole_backward_us"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers.clear(); }), Contains("layers: the profile has none"));
+  CHECK_THAT(profile_error_after([](Profile& p) {
                p.topology.levels.push_back({"x", 0, 1, 0, 0});
              }),
              Contains("topology.levels[0].count"));
 }
 
 TEST_CASE("names must be there, unique and known") {
-  CHECK_THAT(error_after([](Profile& p) { p.layers[2].name = ""; }), Contains("layers[2].name: is empty"));
-  CHECK_THAT(error_after([](Profile& p) { p.layers[2].name = "layer0"; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[2].name = ""; }), Contains("layers[2].name: is empty"));
+  CHECK_THAT(profile_error_after([](Profile& p) { p.layers[2].name = "layer0"; }),
              Equals("layers[2].name: \"layer0\" is also the name of layers[0]"));
-  CHECK_THAT(error_after([](Profile& p) { p.tensors[1].name = "layer0.out"; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].name = "layer0.out"; }),
              Equals("tensors[1].name: \"layer0.out\" is also the name of tensors[0]"));
-  CHECK_THAT(error_after([](Profile& p) { p.tensors[1].producer = "nobody"; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].producer = "nobody"; }),
              Equals("tensors[1].producer: there is no layer \"nobody\""));
-  CHECK_THAT(error_after([](Profile& p) {
+  CHECK_THAT(profile_error_after([](Profile& p) {
                p.tensors[1].consumers = {"layer2", "nobody"};
              }),
              Equals("tensors[1].consumers[1]: there is no layer \"nobody\""));
 }
 
 TEST_CASE("the graph must be one and stand in its order") {
-  CHECK_THAT(error_after([](Profile& p) {
+  CHECK_THAT(profile_error_after([](Profile& p) {
                p.tensors.push_back({"back", "layer2", {"layer0"}, 1, true});
              }),
              Equals("tensors: they join the layers to a cycle: layer0 -> layer1 -> layer2 -> layer0"));
-  CHECK_THAT(error_after([](Profile& p) { p.tensors[1].consumers = {"layer1"}; }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].consumers = {"layer1"}; }),
              Equals("tensors: they join the layers to a cycle: layer1 -> layer1"));
-  CHECK_THAT(error_after([](Profile& p) { std::swap(p.layers[0], p.layers[1]); }),
+  CHECK_THAT(profile_error_after([](Profile& p) { std::swap(p.layers[0], p.layers[1]); }),
              Contains("stands before \"layer0\", which makes its input"));
-  CHECK_THAT(error_after([](Profile& p) { std::swap(p.tensors[0], p.tensors[1]); }),
+  CHECK_THAT(profile_error_after([](Profile& p) { std::swap(p.tensors[0], p.tensors[1]); }),
              Contains("tensors[1]: \"layer0.out\" stands after \"layer1.out\""));
-  CHECK_THAT(error_after([](Profile& p) {
+  CHECK_THAT(profile_error_after([](Profile& p) {
                p.tensors[0].consumers = {"loss", "layer1"};
              }),
              Contains("tensors[0].consumers[1]") && Contains("order"));
-  CHECK_THAT(error_after([](Profile& p) { p.tensors[1].consumers.clear(); }),
+  CHECK_THAT(profile_error_after([](Profile& p) { p.tensors[1].consumers.clear(); }),
              Equals("layers[0]: nothing that \"layer0\" makes reaches the loss, layer \"loss\""));
   Profile twice = chain_profile();
   twice.tensors[0].consumers = {"layer1", "layer1", "loss"};

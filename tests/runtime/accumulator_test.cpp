@@ -61,6 +61,7 @@ TEST_CASE("replicas are summed and divided by all weights, absent ones left out"
           !torch::equal(mean[1], torch::full({3}, -expected))) {
         throw std::runtime_error("wrong mean");
       }
+      accumulator.release();
     }
   });
   SUCCEED();

@@ -41,6 +41,7 @@ struct Measured {
 // What LibTorch holds between the forward and the backward of the whole model.
 std::int64_t kept_by_whole_model(const Measured& measured) {
   const MemoryMeter meter(measured.model.device());
+  const MemoryMeter::Scope scope(meter);
   Tensors slots = measured.data;
   for (torch::Tensor& tensor : slots) {
     if (tensor.defined()) tensor = tensor.clone();

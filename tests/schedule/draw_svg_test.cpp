@@ -15,7 +15,7 @@ using testing::event;
 using testing::make_plan;
 using testing::straight_pipedream;
 
-Timeline two_stages() {
+Timeline drawn_stages() {
   Timeline timeline;
   timeline.workers = {{event("F0.0@v0", 5, 6), event("S0>1.0", 6, 7), event("F0.1@v0", 7, 8), event("B0.0@v0", 10, 12),
                        event("U0.0@v1+", 12, 12), event("B0.1@v0-", 13, 15), event("U0.1@v2", 15, 18)},
@@ -76,7 +76,7 @@ void check_well_formed(const std::string& svg) {
 }  // namespace
 
 TEST_CASE("a drawing has a box for each pass, to scale and without overlap") {
-  const std::string svg = draw_svg(two_stages(), straight_pipedream(2), "two stages");
+  const std::string svg = draw_svg(drawn_stages(), straight_pipedream(2), "two stages");
   check_well_formed(svg);
   const std::vector<Box> boxes = boxes_of(svg);
   CHECK(boxes.size() == 8 + 1);                                       // the long update is a box too
@@ -104,7 +104,7 @@ TEST_CASE("a drawing has a box for each pass, to scale and without overlap") {
 }
 
 TEST_CASE("a drawing shows kinds and microbatches by colour, versions where they may be old") {
-  const std::string stale = draw_svg(two_stages(), straight_pipedream(2), "");
+  const std::string stale = draw_svg(drawn_stages(), straight_pipedream(2), "");
   const std::vector<Box> boxes = boxes_of(stale);
   CHECK(box_of(boxes, "F0.0").kind == "f0");
   CHECK(box_of(boxes, "B0.0").kind == "b0");
@@ -113,13 +113,13 @@ TEST_CASE("a drawing shows kinds and microbatches by colour, versions where they
   CHECK(box_of(boxes, "U0.1").kind == "u");
   CHECK(all_matches(stale, "class=\"small\"[^>]*>v0<").size() == 6);
   CHECK(all_matches(stale, "class=\"small\"[^>]*>v1<").size() == 2);
-  const std::string flushed = draw_svg(two_stages(), make_plan(Algorithm::gpipe, {1, 1}), "");
+  const std::string flushed = draw_svg(drawn_stages(), make_plan(Algorithm::gpipe, {1, 1}), "");
   CHECK(all_matches(flushed, "class=\"small\"").empty());
   CHECK_THAT(flushed, !Catch::Contains("version of the weights"));
 }
 
 TEST_CASE("the axis of a drawing has round times in a fitting unit") {
-  const std::string svg = draw_svg(two_stages(), straight_pipedream(2), "");
+  const std::string svg = draw_svg(drawn_stages(), straight_pipedream(2), "");
   CHECK_THAT(svg, Catch::Contains(">time, us</text>"));
   CHECK(all_matches(svg, "<line class=\"axis\"").size() == 7);  // 0, 2, ..., 12 of 13 us
   Timeline long_one;
@@ -135,7 +135,7 @@ TEST_CASE("the axis of a drawing has round times in a fitting unit") {
 TEST_CASE("the words of a drawing are escaped") {
   Plan plan = straight_pipedream(2);
   plan.stages[1].layers = {"a<b>&\"c\"", "bell\a"};
-  const std::string svg = draw_svg(two_stages(), plan, "</svg> & more");
+  const std::string svg = draw_svg(drawn_stages(), plan, "</svg> & more");
   check_well_formed(svg);
   CHECK_THAT(svg, Catch::Contains(">&lt;/svg&gt; &amp; more</text>"));
   CHECK_THAT(svg, Catch::Contains("<title>stage 1: a&lt;b&gt;&amp;&quot;c&quot;, bell </title>"));

@@ -15,7 +15,7 @@ using testing::straight_pipedream;
 constexpr std::int64_t kMicrosecond = 1000;
 
 // Two stages, forward 1 us, backward 2 us, the rest takes no time.
-Timeline two_stages() {
+Timeline unit_stages() {
   Timeline timeline;
   timeline.workers = {{event("F0.0@v0", 0, 1), event("S0>1.0", 1, 1), event("F0.1@v0", 1, 2), event("r1>0.0", 2, 4),
                        event("B0.0@v0", 4, 6), event("U0.0@v1+", 6, 6), event("F0.2@v1", 6, 7), event("B0.1@v0-", 7, 9),
@@ -33,7 +33,7 @@ constexpr const char* kLegendOfVersions =
 }  // namespace
 
 TEST_CASE("a grid has a column a unit, with versions where they may be old") {
-  CHECK(draw_text(two_stages(), straight_pipedream(2), kMicrosecond) ==
+  CHECK(draw_text(unit_stages(), straight_pipedream(2), kMicrosecond) ==
         "time      0  1  2  3  4  5  6  7  8  9  10 11\n"
         "worker 0  F0 F1 .  .  B0---|F2 B1---|.  B2---|\n"
         "          v0 v0       v0    v1 v0       v1\n"
@@ -43,7 +43,7 @@ TEST_CASE("a grid has a column a unit, with versions where they may be old") {
 }
 
 TEST_CASE("the grid of an algorithm that flushes has no versions") {
-  CHECK(draw_text(two_stages(), make_plan(Algorithm::gpipe, {1, 1}), kMicrosecond) ==
+  CHECK(draw_text(unit_stages(), make_plan(Algorithm::gpipe, {1, 1}), kMicrosecond) ==
         "time      0  1  2  3  4  5  6  7  8  9  10 11\n"
         "worker 0  F0 F1 .  .  B0---|F2 B1---|.  B2---|\n"
         "worker 1  .  F0 B0---|F1 B1---|F2 B2---|.  .\n" +

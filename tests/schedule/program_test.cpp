@@ -13,7 +13,7 @@ constexpr const char* kText =
     "worker 1: R0>1.0\n"
     "worker 2:\n";
 
-std::string message_of(const std::string& text) {
+std::string program_error(const std::string& text) {
   try {
     parse_program(text);
   } catch (const ConfigError& error) {
@@ -63,16 +63,19 @@ TEST_CASE("empty lines and comments are no part of a program") {
 }
 
 TEST_CASE("an error in a program's text names line and column") {
-  CHECK(message_of("worker 0: F0.0@v0\nworker 1: F0.1@v0 Q0.1") ==
+  CHECK(program_error("worker 0: F0.0@v0\nworker 1: F0.1@v0 Q0.1") ==
         "program, line 2, column 19: action \"Q0.1\": expected one of the letters F B U A a S s R r at position 0");
-  CHECK(message_of("worker 1: F0.0@v0") == "program, line 1, column 8: expected \"0:\", found \"1:\"");
-  CHECK(message_of("F0.0@v0") == "program, line 1, column 1: expected \"worker\", found \"F0.0@v0\"");
-  CHECK(message_of("worker 0: repeat 2 k+1 v+1 { F0.0@v0") == "program, line 1, column 37: expected \"}\", found \"\"");
-  CHECK(message_of("worker 0: repeat x k+1 v+1 { }") == "program, line 1, column 18: expected a number, found \"x\"");
-  CHECK(message_of("worker 0: repeat 2 v+1 { }") == "program, line 1, column 20: expected \"k+...\", found \"v+1\"");
-  CHECK(message_of("worker 0: repeat 2 k+1 v+1 { F1.0@v0 }") ==
+  CHECK(program_error("worker 1: F0.0@v0") == "program, line 1, column 8: expected \"0:\", found \"1:\"");
+  CHECK(program_error("F0.0@v0") == "program, line 1, column 1: expected \"worker\", found \"F0.0@v0\"");
+  CHECK(program_error("worker 0: repeat 2 k+1 v+1 { F0.0@v0") ==
+        "program, line 1, column 37: expected \"}\", found \"\"");
+  CHECK(program_error("worker 0: repeat x k+1 v+1 { }") ==
+        "program, line 1, column 18: expected a number, found \"x\"");
+  CHECK(program_error("worker 0: repeat 2 v+1 { }") == "program, line 1, column 20: expected \"k+...\", found \"v+1\"");
+  CHECK(program_error("worker 0: repeat 2 k+1 v+1 { F1.0@v0 }") ==
         "program, line 1, column 39: expected a version shift for stage 1 of F1.0@v0");
-  CHECK(message_of("worker 0: F0.0@v0 }") == "program, line 1, column 19: expected an action, \"repeat\", found \"}\"");
+  CHECK(program_error("worker 0: F0.0@v0 }") ==
+        "program, line 1, column 19: expected an action, \"repeat\", found \"}\"");
 }
 
 }  // namespace pipedream

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -172,6 +173,31 @@ TEST_CASE("a Chrome trace has a slice an event and an arrow a message") {
   CHECK(backward->at("dur") == 10.0);
   CHECK(backward->at("tid") == 0);
   CHECK(backward->at("args") == nlohmann::json{{"microbatch", 1}, {"version", 0}});
+}
+
+TEST_CASE("a trace draws how stale weights were at the backwards") {
+  Timeline timeline = two_stages();
+  timeline.first_microbatch = 100;
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<StalenessRecord> staleness{
+      {99, 0, 0, 1, 0.5}, {100, 0, 5, 5, 0}, {100, 1, 5, 5, 0}, {101, 0, 5, 7, 0.25}, {101, 1, 6, 7, unknown}};
+  const std::filesystem::path path = std::filesystem::temp_directory_path() / "pipedream_timeline_staleness.json";
+  write_chrome_trace(timeline, testing::straight_pipedream(2), path, staleness);
+  std::ifstream file(path);
+  const nlohmann::json trace = nlohmann::json::parse(file);
+  std::filesystem::remove(path);
+  std::map<std::string, std::vector<std::pair<double, double>>> counters;  // times and values by name
+  for (const nlohmann::json& e : trace.at("traceEvents")) {
+    if (e.at("ph") != "C") continue;
+    counters[e.at("name")].emplace_back(e.at("ts"), e.at("args").at("value"));
+    CHECK(e.at("name").get<std::string>().back() == (e.at("pid") == 0 ? '0' : '1'));
+  }
+  using Samples = std::vector<std::pair<double, double>>;
+  CHECK(counters.size() == 4);
+  CHECK(counters["updates behind, stage 0"] == Samples{{36, 0}, {70, 2}});
+  CHECK(counters["weight distance, stage 0"] == Samples{{36, 0}, {70, 0.25}});
+  CHECK(counters["updates behind, stage 1"] == Samples{{16, 0}, {49, 1}});
+  CHECK(counters["weight distance, stage 1"] == Samples{{16, 0}});
 }
 
 TEST_CASE("messages of several segments are joined from the latest back") {

@@ -101,6 +101,7 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
     Expected expected;
     Requests lead;
     Requests others;
+    std::int64_t lead_memory = 0;    // bytes of the payload that the lead comes into
     std::int64_t lead_received = 0;  // bytes
     bool lead_come = false;
     bool complete = false;
@@ -118,7 +119,8 @@ class MpiReceiveChannel final : public ReceiveChannel, public Advancing {
   const ChannelOptions options_;
   Ledger ledger_;
   const ChannelTags tags_;
-  const std::int64_t room_;  // of a header
+  std::int64_t greatest_lead_ = 0;  // payload so far: smaller ones get as much memory
+  const std::int64_t room_;         // of a header
   std::vector<Slot> slots_;
   const std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>();
 };

@@ -63,8 +63,10 @@ void MpiReceiveChannel::post() {
   for (std::size_t i = expected.lead; i < expected.bytes.size(); ++i) {
     if (expected.bytes[i] == 0) continue;
     const bool leads = i == expected.lead;
-    slot.payloads[i] = allocate(leads ? expected.lead_room(room_) : expected.bytes[i]);
+    const std::int64_t memory = leads ? std::max(expected.lead_room(room_), greatest_lead_) : expected.bytes[i];
+    slot.payloads[i] = allocate(memory);
     if (leads) {
+      slot.lead_memory = memory;
       to = static_cast<char*>(slot.payloads[i].get());
       continue;
     }
@@ -102,13 +104,17 @@ void MpiReceiveChannel::receive_second(Slot& slot, std::int64_t index) {
   const void* header = in_payload ? slot.payloads[expected.lead].get() : slot.header_room.data();
   read_header(static_cast<const char*>(header), index, options_, ledger_.name(), slot.header);
   for (std::size_t i = 0; i < expected.bytes.size(); ++i) {
-    const std::int64_t bytes = expected.bytes[i] = slot.header.tensors[i].bytes;
-    slot.unused.push_back(std::move(slot.payloads[i]));
+    const std::int64_t bytes = slot.header.tensors[i].bytes;
+    // The header has been read, so that the memory it came into is free; what else was posted is still to be written.
+    const bool is_free = in_payload && i == expected.lead && bytes > 0 && bytes <= slot.lead_memory;
+    expected.bytes[i] = bytes;
+    if (!is_free) slot.unused.push_back(std::move(slot.payloads[i]));
     if (bytes == 0) continue;
-    slot.payloads[i] = allocate(bytes);
+    if (!is_free) slot.payloads[i] = allocate(bytes);
     slot.others.receive(slot.payloads[i].get(), bytes, engine_.part_bytes, peer_, tags_.second, engine_.messages);
   }
   expected.find_lead();
+  greatest_lead_ = std::max(greatest_lead_, expected.lead_bytes());
   engine_.set_load(slot.load, load_of_transfer(expected.total()));
 }
 

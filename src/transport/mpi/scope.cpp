@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "pipedream/error.h"
@@ -18,17 +19,23 @@ namespace {
 // Time for the other workers to hear the cause and to print it. One that is stalled is not waited for longer.
 constexpr std::chrono::seconds kFarewell{1};
 
-// Returns when all workers are here or the time is over; meanwhile MPI sends what is left to be said.
-void say_farewell(MPI_Comm comm) {
+// Returns when every worker has said whether it failed, or `limit` is over; meanwhile MPI sends what is left to be
+// said. True if one of those that were heard failed.
+bool say_farewell(MPI_Comm comm, bool failed, std::optional<std::chrono::seconds> limit) {
   const detail::MpiLock lock(detail::mpi_mutex());
-  const auto end = detail::Clock::now() + kFarewell;
+  const auto start = detail::Clock::now();
+  // Static, because the reduction may still be under way when the job is aborted.
+  static int mine = 0;
+  static int any = 0;
+  mine = failed ? 1 : 0;
   MPI_Request request = MPI_REQUEST_NULL;
-  if (MPI_Ibarrier(comm, &request) != MPI_SUCCESS) return;
+  if (MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, comm, &request) != MPI_SUCCESS) return true;
   int all_here = 0;
-  while (all_here == 0 && detail::Clock::now() < end) {
-    if (MPI_Test(&request, &all_here, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (all_here == 0 && (!limit || detail::Clock::now() - start < *limit)) {
+    if (MPI_Test(&request, &all_here, MPI_STATUS_IGNORE) != MPI_SUCCESS) return true;
+    if (all_here == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return failed || any != 0;
 }
 
 }  // namespace
@@ -47,15 +54,16 @@ MpiScope::~MpiScope() {
   if (!owns_) return;
   const bool unwinding = std::uncaught_exceptions() > uncaught_;
   const auto cause = detail::noted_failure();
-  if (!unwinding && !cause) {
-    MPI_Finalize();
-    return;
-  }
+  const bool failed = unwinding || cause;
   // Whoever catches the exception outside of the scope will not come to print it.
   if (unwinding) std::fprintf(stderr, "pipedream: %s\n", cause ? cause->c_str() : "ended by an exception");
   std::fflush(nullptr);
-  say_farewell(farewell_);
-  MPI_Abort(MPI_COMM_WORLD, kExitFailure);
+  // A worker that ended well does not wait in MPI_Finalize: a job that is aborted then can leave Open MPI's mpirun
+  // (4.1) in a deadlock.
+  if (say_farewell(farewell_, failed, failed ? std::optional(kFarewell) : std::nullopt)) {
+    MPI_Abort(MPI_COMM_WORLD, kExitFailure);
+  }
+  MPI_Finalize();
 }
 
 bool MpiScope::launched() {
