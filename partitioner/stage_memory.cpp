@@ -7,11 +7,14 @@ namespace pipedream::detail {
 StageMemory::StageMemory(const Profile& profile, const PlanningStates& states, double optimizer_state_factor)
     : states_(states), footprints_(profile, states), factor_(optimizer_state_factor) {}
 
-bool StageMemory::has_depth() const { return traits_of(rule_.algorithm).has_warmup; }
+void StageMemory::set_rule(const MemoryRule& rule) {
+  rule_ = rule;
+  traits_ = traits_of(rule.algorithm);
+}
 
 bool StageMemory::fits(const ReplicatedStage& stage) {
   const bool is_only = stage.first == 0 && stage.end == states_.last();
-  const int delay = traits_of(rule_.algorithm).delays_reduction && stage.replicas > 1 && !is_only ? 1 : 0;
+  const int delay = traits_.delays_reduction && stage.replicas > 1 && !is_only ? 1 : 0;
   if (rule_.algorithm == Algorithm::vertical_sync && stage.first == 0) {
     const bool is_straight = rule_.is_straight || (is_only && stage.replicas == 1);
     if (first_stage_versions(stage.warmup, delay, is_straight) > rule_.first_stage_versions) return false;

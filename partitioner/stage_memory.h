@@ -31,8 +31,8 @@ class StageMemory {
   StageMemory(const Profile& profile, const PlanningStates& states, double optimizer_state_factor);
 
   void set_limit(std::int64_t limit_bytes) { limit_bytes_ = limit_bytes; }
-  void set_rule(const MemoryRule& rule) { rule_ = rule; }
-  bool has_depth() const;
+  void set_rule(const MemoryRule& rule);
+  bool has_depth() const { return traits_.has_warmup; }
   // As planned (partitioner/partition.cpp): several replicas of one stage among others reduce with a delay of 1 where
   // the algorithm has it.
   bool fits(const ReplicatedStage& stage);
@@ -47,6 +47,7 @@ class StageMemory {
   double factor_;
   std::int64_t limit_bytes_ = 0;
   MemoryRule rule_;
+  AlgorithmTraits traits_;
   std::unordered_map<std::int64_t, StageFootprint> walked_;  // by both states
 };
 
