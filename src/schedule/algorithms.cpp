@@ -211,7 +211,9 @@ double update_delay(const Plan& plan, int stage) {
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
   if (plan.algorithm == Algorithm::interleaved_1f1b) return detail::interleaved_actions(plan, segment, worker);
-  const detail::Place place = detail::places_of(plan, worker).front();
+  const std::vector<detail::Place> places = detail::places_of(plan, worker);
+  if (places.empty()) return {};
+  const detail::Place place = places.front();
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
   const detail::VersionTables tables = detail::version_tables(plan, place.stage);
