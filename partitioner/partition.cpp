@@ -76,13 +76,17 @@ std::string layers_of(const StagePlan& stage) {
 }
 
 // The stage that asks for most.
-std::string greatest_need(const Plan& plan) {
+const StagePlan& greatest_stage(const Plan& plan) {
   const auto by_memory = [](const StagePlan& a, const StagePlan& b) {
     return a.prediction.memory_bytes < b.prediction.memory_bytes;
   };
-  const auto greatest = std::max_element(plan.stages.begin(), plan.stages.end(), by_memory);
-  return fmt::format("stage {} ({}, warmup {}) needs {}", greatest - plan.stages.begin(), layers_of(*greatest),
-                     greatest->warmup, detail::format_bytes(greatest->prediction.memory_bytes));
+  return *std::max_element(plan.stages.begin(), plan.stages.end(), by_memory);
+}
+
+std::string greatest_need(const Plan& plan) {
+  const StagePlan& greatest = greatest_stage(plan);
+  return fmt::format("stage {} ({}, warmup {}) needs {}", &greatest - plan.stages.data(), layers_of(greatest),
+                     greatest.warmup, detail::format_bytes(greatest.prediction.memory_bytes));
 }
 
 // To come below the memory limit.
@@ -109,14 +113,13 @@ class Planner {
       const FoundPlan found = solve(limit_bytes);
       if (!found) break;
       nearest = searched(*found);
-      const std::int64_t excess = greatest_bytes(*nearest) - limit_bytes_;
+      const std::int64_t excess = greatest_stage(*nearest).prediction.memory_bytes - limit_bytes_;
       if (limit_bytes_ == 0 || excess <= 0) return *nearest;
       limit_bytes -= excess;
       if (limit_bytes <= 0) break;
     }
-    if (!nearest) fail();
-    demand_fit(*nearest);
-    return *nearest;
+    if (nearest) fail_near(*nearest);
+    fail();
   }
 
  private:
@@ -192,21 +195,12 @@ class Planner {
     return plan;
   }
 
-  static std::int64_t greatest_bytes(const Plan& plan) {
-    std::int64_t most = 0;
-    for (const StagePlan& stage : plan.stages) most = std::max(most, stage.prediction.memory_bytes);
-    return most;
-  }
-
-  void demand_fit(const Plan& plan) const {
-    for (const StagePlan& stage : plan.stages) {
-      if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
-      throw ConfigError(
-          fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer "
-                      "of them need less",
-                      detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
-                      greatest_need(plan)));
-    }
+  [[noreturn]] void fail_near(const Plan& plan) const {
+    throw ConfigError(
+        fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer of "
+                    "them need less",
+                    detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
+                    greatest_need(plan)));
   }
 
   [[noreturn]] void fail() {

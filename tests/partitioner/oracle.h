@@ -27,6 +27,8 @@ Topology random_topology(std::mt19937_64& random, const std::vector<int>& counts
 
 // Layers by number, as bits.
 using Layers = unsigned;
+inline bool has(Layers layers, int layer) { return (layers >> layer & 1) != 0; }
+int index_of(const Profile& profile, const std::string& layer);
 
 // All downward-closed sets of layers; the last layer is in none but the whole.
 std::vector<Layers> downward_closed(const Profile& profile);
@@ -58,6 +60,10 @@ struct OracleLoad {
   int gradient_copies = 0;   // from one microbatch to the next
   bool one_is_gone = false;  // of those in flight, when there are gradients
 };
+
+// Of stage s, when each has its depth.
+OracleLoad load_of_stage(const PartitionOptions& options, const std::vector<OracleStage>& stages,
+                         const std::vector<int>& depth, std::size_t s);
 
 // Memory of one worker of a stage, of threads of one process, by walking over every layer and tensor.
 std::int64_t stage_bytes(const Profile& profile, Layers layers, const OracleLoad& load, double state_factor);
