@@ -11,7 +11,7 @@ target_compile_options(
     # A fused multiply-add in one plan and not in another would change the last bit of a loss.
     -ffp-contract=off)
 
-# Private headers are named from src/ ("schedule/lowering.h") or from the root ("partitioner/search.h").
+# Private headers are named from src/ ("schedule/lowering.h") or from the root ("partitioner/states.h").
 target_include_directories(pipedream_build_flags INTERFACE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
 
 # One set of position flags for libraries and programs alike, so that they can share a precompiled header.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "partitioner/command_compare.h"
+#include "partitioner/command_import.h"
 #include "partitioner/command_plan.h"
 #include "partitioner/command_schedule.h"
 #include "partitioner/command_show.h"
@@ -26,6 +27,7 @@ Examples:
   pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
   pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
   pipedream compare report.json --profile profile.json --recalibrate corrected.json
+  pipedream import graph.txt -o profile.json
 
 Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
 
@@ -56,6 +58,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   SimulateCommand simulate(app, out);
   ScheduleCommand schedule(app, out);
   CompareCommand compare(app, out);
+  ImportCommand import(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -69,6 +72,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (simulate.chosen()) return simulate.run();
   if (schedule.chosen()) return schedule.run();
   if (compare.chosen()) return compare.run();
+  if (import.chosen()) return import.run();
   return plan.chosen() ? plan.run() : show.run();
 }
 

@@ -13,17 +13,22 @@
 namespace pipedream {
 namespace {
 
-int parse_workers(const std::string& text) {
-  int workers = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, workers);
-  if (error == std::errc() && rest != end && *rest == 'x') {
-    throw ConfigError(fmt::format("--workers {}: only one level of workers can be planned for", text));
+// "4", or "8x4": 8 workers in each of 4 servers.
+std::vector<int> parse_workers(const std::string& text) {
+  std::vector<int> counts;
+  const char* next = text.data();
+  const char* end = next + text.size();
+  for (;;) {
+    int count = 0;
+    const auto [rest, error] = std::from_chars(next, end, count);
+    if (error != std::errc() || count < 1 || (rest != end && *rest != 'x')) {
+      throw ConfigError(fmt::format(
+          "--workers {}: must be a whole number from 1 on, or several with x between them, innermost first", text));
+    }
+    counts.push_back(count);
+    if (rest == end) return counts;
+    next = rest + 1;
   }
-  if (error != std::errc() || rest != end || workers < 1) {
-    throw ConfigError(fmt::format("--workers {}: must be a whole number from 1 on", text));
-  }
-  return workers;
 }
 
 }  // namespace
@@ -32,8 +37,9 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("plan", "Makes a plan from a measured profile")), out_(out) {
   CLI::App& command = *command_;
   command.add_option("PROFILE", profile_, "File of a measured model")->required();
-  auto* workers =
-      command.add_option("--workers", workers_, "How many, at most (default: as many as measured the profile)");
+  auto* workers = command.add_option("--workers", workers_,
+                                     "How many, at most, as in 8 or 8x4: 8 in each of 4 servers (default: as many as "
+                                     "measured the profile)");
   links_.add_to(command);
   command.add_option("--topology", topology_, "File with workers and links, instead of the three options before")
       ->excludes(workers)
@@ -41,6 +47,8 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
       ->excludes("--latency");
   command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
   command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())->capture_default_str();
+  command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
+      ->capture_default_str();
   command.add_option("--depths", depths_, "Warm-up of the stages: least, or simulated for what also hides transfers")
       ->check(CLI::IsMember({"least", "simulated"}))
       ->capture_default_str();
@@ -60,7 +68,7 @@ Topology PlanCommand::topology(const Profile& profile) const {
   } else if (!workers_.empty()) {
     topology = links_.topology(profile, parse_workers(workers_));
   } else {
-    topology = links_.topology(profile, profile.topology.workers());
+    topology = links_.topology(profile, {profile.topology.workers()});
   }
   if (!memory_.empty()) topology.memory_bytes_per_worker = detail::parse_bytes(memory_);
   return topology;
@@ -69,6 +77,7 @@ Topology PlanCommand::topology(const Profile& profile) const {
 PartitionOptions PlanCommand::options() const {
   PartitionOptions options;
   options.algorithm = parse_algorithm(algorithm_);
+  options.cost_model = parse_cost_model(cost_model_);
   options.straight = straight_;
   options.use_all_workers = use_all_workers_;
   options.microbatches_per_update = microbatches_per_update_;
@@ -104,10 +113,7 @@ void PlanCommand::print(const Plan& plan, const std::vector<DepthStep>& steps, c
   out_ << plan_table(plan);
   if (!steps.empty()) out_ << "\n" << depth_table(steps) << "\n";
   if (plan.workers() > 1) {
-    out_ << "links    "
-         << (topology_.empty() ? links_.describe(workers)
-                               : detail::format_bytes_per_second(workers.levels[0].bandwidth_bytes_per_s))
-         << "\n";
+    out_ << "links    " << links_.describe(workers, topology_) << "\n";
   }
   if (plan.workers() < workers.workers()) {
     out_ << fmt::format("workers  {} of {} used: more would not be faster\n", plan.workers(), workers.workers());

@@ -39,6 +39,7 @@ class PlanCommand {
   std::string topology_;
   std::string memory_;
   std::string algorithm_ = "pipedream";
+  std::string cost_model_ = "pipedream";
   std::string depths_ = "least";
   bool straight_ = false;
   bool use_all_workers_ = false;

@@ -133,7 +133,8 @@ SimulationCosts ScheduleCommand::costs(const Plan& plan, std::vector<StageLink>&
   if (!profile_.empty()) {
     const Profile profile = read_profile(profile_);
     constexpr double state_factor = 0;  // memory is not shown
-    costs = costs_of_files({plan, plan_}, {profile, profile_}, links_.topology(profile, plan.workers()), state_factor);
+    costs =
+        costs_of_files({plan, plan_}, {profile, profile_}, links_.topology(profile, {plan.workers()}), state_factor);
     links = stage_links(plan, profile);
   } else {
     links = chain(plan);

@@ -25,7 +25,7 @@ int ShowCommand::run() const {
   Plan plan = read_plan(plan_);
   if (!profile_.empty()) {
     const Profile profile = read_profile(profile_);
-    const Topology topology = links_.topology(profile, plan.workers());
+    const Topology topology = links_.topology(profile, {plan.workers()});
     try {
       predict(plan, profile, topology, optimizer_.state_factor());
     } catch (const ConfigError& error) {

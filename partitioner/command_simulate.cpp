@@ -25,7 +25,7 @@ SimulateCommand::SimulateCommand(CLI::App& app, std::ostream& out)
 int SimulateCommand::run() const {
   const Plan plan = read_plan(plan_);
   const Profile profile = read_profile(profile_);
-  const Topology topology = topology_.empty() ? links_.topology(profile, plan.workers()) : read_topology(topology_);
+  const Topology topology = topology_.empty() ? links_.topology(profile, {plan.workers()}) : read_topology(topology_);
   const SimulationCosts costs = costs_of_files({plan, plan_}, {profile, profile_}, topology, optimizer_.state_factor());
   Segment segment = steady_segment(plan);
   if (microbatches_ > 0) segment.microbatches = microbatches_;

@@ -3,6 +3,7 @@
 
 #include <CLI/App.hpp>
 #include <string>
+#include <vector>
 
 #include "pipedream/profile.h"
 #include "pipedream/simulate.h"
@@ -14,11 +15,11 @@ class LinkOptions {
  public:
   void add_to(CLI::App& command);
 
-  // One level of that many workers, with the links of the options, else those that the profile measured. Throws
-  // ConfigError where neither says.
-  Topology topology(const Profile& profile, int workers) const;
-  // "1.25 GB/s, 10 us (measured)".
-  std::string describe(const Topology& topology) const;
+  // Levels with so many components each, innermost first, with the links of the options; one level without them as the
+  // profile measured it. Throws ConfigError where neither says, or not for every level.
+  Topology topology(const Profile& profile, const std::vector<int>& counts) const;
+  // "1.25 GB/s, latency 10 us (measured)". `file`: where the topology is from, if not from here.
+  std::string describe(const Topology& topology, const std::string& file = {}) const;
 
  private:
   std::string bandwidth_;

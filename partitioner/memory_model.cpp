@@ -31,20 +31,16 @@ std::int64_t fixed_bytes(const StageCosts& costs) {
   return add(add(costs.resident_bytes, costs.most_gradient_bytes), transient);
 }
 
-StageFootprint footprint_of(const Profile& profile, const std::vector<TensorEnds>& ends,
-                            const std::vector<int>& layers) {
-  StageFootprint result;
-  for (const int l : layers) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
-    result.parameter_bytes += layer.parameter_bytes;
-    result.buffer_bytes += layer.buffer_bytes;
-    result.greatest_layer_bytes = std::max(result.greatest_layer_bytes, layer.parameter_bytes);
-  }
-  result.pass = pass_memory(profile, ends, layers);
-  return result;
-}
-
 }  // namespace
+
+StageUse use_of(Algorithm algorithm, const UsedStage& stage, double optimizer_state_factor) {
+  const bool accumulates = stage.replicas > 1 || stage.microbatches_per_update > 1;
+  // Where replicas reduce while they compute, the next sum has begun.
+  const bool overlaps = stage.replicas > 1 && (stage.reduce_delay > 0 || algorithm == Algorithm::two_bw);
+  return {.gradient_copies = accumulates ? 1 + (overlaps ? 1 : 0) : 0,
+          .gradients_replace_activations = stage.replicas == 1 && algorithm == Algorithm::gpipe,
+          .optimizer_state_factor = optimizer_state_factor};
+}
 
 StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use) {
   const PassMemory& pass = footprint.pass;
@@ -76,13 +72,17 @@ std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, 
   return memory_bytes(memory_costs(footprint, use), {});
 }
 
-int greatest_warmup(const StageCosts& costs, std::int64_t limit_bytes) {
-  const std::int64_t fixed = fixed_bytes(costs);
-  if (fixed > limit_bytes) return -1;
-  const std::int64_t each = add(costs.version_bytes, costs.in_flight_bytes);
-  constexpr std::int64_t kUnbounded = std::numeric_limits<int>::max();
-  if (each == 0) return static_cast<int>(kUnbounded);
-  return static_cast<int>(std::min((limit_bytes - fixed) / each - 1, kUnbounded));
+StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
+                               const std::vector<int>& layers) {
+  StageFootprint result;
+  for (const int l : layers) {
+    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
+    result.parameter_bytes += layer.parameter_bytes;
+    result.buffer_bytes += layer.buffer_bytes;
+    result.greatest_layer_bytes = std::max(result.greatest_layer_bytes, layer.parameter_bytes);
+  }
+  result.pass = pass_memory(profile, ends, layers);
+  return result;
 }
 
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
@@ -91,17 +91,7 @@ StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorE
   for (std::size_t l = 0; l < stage_of_layer.size(); ++l) {
     if (stage_of_layer[l] == stage) layers.push_back(static_cast<int>(l));
   }
-  return footprint_of(profile, ends, layers);
-}
-
-std::vector<StageFootprint> RangeFootprints::row(int first) const {
-  std::vector<StageFootprint> result;
-  std::vector<int> layers;
-  for (int l = first; l < static_cast<int>(profile_.layers.size()); ++l) {
-    layers.push_back(l);
-    result.push_back(footprint_of(profile_, ends_, layers));
-  }
-  return result;
+  return stage_footprint(profile, ends, layers);
 }
 
 }  // namespace pipedream::detail

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "partitioner/pass_memory.h"
+#include "pipedream/algorithm.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/schedule.h"
@@ -36,6 +37,15 @@ struct StageUse {
   double optimizer_state_factor = 1;
 };
 
+// A stage of a plan, or one that a search only thinks of.
+struct UsedStage {
+  int replicas = 1;
+  int reduce_delay = 0;
+  std::int64_t microbatches_per_update = 1;  // of all replicas
+};
+// Without recomputation.
+StageUse use_of(Algorithm algorithm, const UsedStage& stage, double optimizer_state_factor);
+
 // By what it is held for: the byte counts of StageCosts, but for messages. Sums past 2^63 stay there.
 StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use);
 
@@ -45,24 +55,12 @@ std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load);
 // Of a stage that does one microbatch after the other.
 std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, double optimizer_state_factor);
 
-// The greatest depth of a stage under pipedream whose memory_bytes is within the limit; -1: none.
-int greatest_warmup(const StageCosts& costs, std::int64_t limit_bytes);
+// Of a stage given by its layers, by number in the profile, ascending.
+StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
+                               const std::vector<int>& layers);
 
 // Of a stage given by the stage of each layer.
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
                                const std::vector<int>& stage_of_layer, int stage);
-
-// Of all ranges of the graph order, row by row.
-class RangeFootprints {
- public:
-  explicit RangeFootprints(const Profile& profile) : profile_(profile), ends_(tensor_ends(profile)) {}
-
-  // The ranges [first, first + 1), [first, first + 2), ...: a walk over each.
-  std::vector<StageFootprint> row(int first) const;
-
- private:
-  const Profile& profile_;  // must outlive this
-  std::vector<TensorEnds> ends_;
-};
 
 }  // namespace pipedream::detail

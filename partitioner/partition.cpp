@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "partitioner/cost_model.h"
-#include "partitioner/memory_model.h"
-#include "partitioner/search.h"
+#include "partitioner/compat_planner.h"
+#include "partitioner/memory_limited.h"
+#include "partitioner/paper_planner.h"
+#include "partitioner/placement.h"
+#include "partitioner/predict.h"
 #include "partitioner/sequence.h"
+#include "partitioner/stage_memory.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
 
@@ -16,6 +19,7 @@ namespace pipedream {
 namespace {
 
 using detail::FoundStage;
+using FoundPlan = std::optional<detail::FoundPipeline>;
 
 void check(const PartitionOptions& options) {
   if (!std::isfinite(options.optimizer_state_factor) || options.optimizer_state_factor < 0) {
@@ -24,6 +28,11 @@ void check(const PartitionOptions& options) {
   }
   if (options.algorithm == Algorithm::data_parallel && options.straight) {
     throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
+  }
+  if (options.cost_model == CostModel::pipedream_compat &&
+      (options.algorithm == Algorithm::data_parallel || options.algorithm == Algorithm::model_parallel)) {
+    throw ConfigError(fmt::format("cost_model: pipedream-compat plans pipelines; {} has but one best plan",
+                                  to_string(options.algorithm)));
   }
   if (traits_of(options.algorithm).shares_workers) {
     throw ConfigError(fmt::format("algorithm: the planner gives each worker one stage; {} plans are written by hand",
@@ -34,29 +43,30 @@ void check(const PartitionOptions& options) {
 // Default depths; without a flush replicas of one stage among several are at different phases, so that waiting for each
 // other's gradients costs throughput: their reduction may take one round longer. The replicas of an only stage run in
 // step and gain nothing from it.
-Plan make_plan(const Profile& profile, const PartitionOptions& options, const std::vector<FoundStage>& found) {
+Plan make_plan(const Profile& profile, const detail::PlanningStates& states, const PartitionOptions& options,
+               const std::vector<detail::PlacedStage>& placed) {
   Plan plan;
   plan.graph_hash = profile.graph_hash;
   plan.algorithm = options.algorithm;
   plan.microbatches_per_update = options.microbatches_per_update;
   const AlgorithmTraits traits = traits_of(options.algorithm);
-  const bool has_warmup = traits.has_warmup && found.size() > 1;
+  const bool has_warmup = traits.has_warmup && placed.size() > 1;
   std::vector<int> replicas;
-  int worker = 0;
-  for (const FoundStage& range : found) {
+  for (const detail::PlacedStage& range : placed) {
     StagePlan stage;
-    for (int l = range.first; l < range.end; ++l) {
-      stage.layers.push_back(profile.layers[static_cast<std::size_t>(l)].name);
+    for (const int layer : states.layers_between(range.first, range.end)) {
+      stage.layers.push_back(profile.layers[static_cast<std::size_t>(layer)].name);
     }
-    for (int q = 0; q < range.replicas; ++q) stage.workers.push_back(worker++);
-    stage.reduce_delay = traits.delays_reduction && found.size() > 1 && range.replicas > 1 ? 1 : 0;
-    replicas.push_back(range.replicas);
+    stage.workers = range.workers;
+    stage.reduce_delay = traits.delays_reduction && placed.size() > 1 && stage.replicas() > 1 ? 1 : 0;
+    replicas.push_back(stage.replicas());
     plan.stages.push_back(std::move(stage));
   }
   if (has_warmup) {
     const std::vector<int> warmup = default_warmup(replicas);
     for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
   }
+  plan.idle_workers = workers_without_stage(plan);
   return plan;
 }
 
@@ -66,13 +76,17 @@ std::string layers_of(const StagePlan& stage) {
 }
 
 // The stage that asks for most.
-std::string greatest_need(const Plan& plan) {
+const StagePlan& greatest_stage(const Plan& plan) {
   const auto by_memory = [](const StagePlan& a, const StagePlan& b) {
     return a.prediction.memory_bytes < b.prediction.memory_bytes;
   };
-  const auto greatest = std::max_element(plan.stages.begin(), plan.stages.end(), by_memory);
-  return fmt::format("stage {} ({}, warmup {}) needs {}", greatest - plan.stages.begin(), layers_of(*greatest),
-                     greatest->warmup, detail::format_bytes(greatest->prediction.memory_bytes));
+  return *std::max_element(plan.stages.begin(), plan.stages.end(), by_memory);
+}
+
+std::string greatest_need(const Plan& plan) {
+  const StagePlan& greatest = greatest_stage(plan);
+  return fmt::format("stage {} ({}, warmup {}) needs {}", &greatest - plan.stages.data(), layers_of(greatest),
+                     greatest.warmup, detail::format_bytes(greatest.prediction.memory_bytes));
 }
 
 // To come below the memory limit.
@@ -83,110 +97,143 @@ class Planner {
   Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options)
       : profile_(profile),
         topology_(topology),
+        levels_(detail::levels_with_choice(topology)),
         options_(options),
-        costs_(profile, topology),
-        footprints_(profile),
+        states_(detail::all_states(profile)),
+        memory_(profile, states_, options.optimizer_state_factor),
         limit_bytes_(topology.memory_bytes_per_worker) {}
 
-  // The search does not count messages, and counts what pipedream holds, which is less than what gpipe keeps in flight:
-  // where its plan needs more than the limit, it looks for one that needs so much less.
-  Plan plan() const {
+  // The search does not count messages, and on several levels not all that an update has: where its plan needs more
+  // than the limit, it looks for one that needs so much less.
+  Plan plan() {
+    if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
     std::int64_t limit_bytes = limit_bytes_;
     std::optional<Plan> nearest;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      const auto found = solve(limit_bytes);
+      const FoundPlan found = solve(limit_bytes);
       if (!found) break;
-      nearest = predicted(*found);
-      const std::int64_t excess = greatest_bytes(*nearest) - limit_bytes_;
+      nearest = searched(*found);
+      const std::int64_t excess = greatest_stage(*nearest).prediction.memory_bytes - limit_bytes_;
       if (limit_bytes_ == 0 || excess <= 0) return *nearest;
       limit_bytes -= excess;
       if (limit_bytes <= 0) break;
     }
-    if (!nearest) fail();
-    demand_fit(*nearest);
-    return *nearest;
+    if (nearest) fail_near(*nearest);
+    fail();
   }
 
  private:
-  std::optional<std::vector<FoundStage>> solve(std::int64_t limit_bytes) const {
-    const detail::SearchOptions search{topology_.workers(), options_.straight, options_.use_all_workers};
-    const double factor = options_.optimizer_state_factor;
+  bool is_pipeline() const {
+    return options_.algorithm != Algorithm::model_parallel && options_.algorithm != Algorithm::data_parallel;
+  }
+
+  FoundPlan solve(std::int64_t limit_bytes) {
     switch (options_.algorithm) {
       case Algorithm::model_parallel:
-        return detail::cheapest_sequence(costs_, footprints_, limit_bytes, factor, search);
+        return solve_sequence(limit_bytes);
       case Algorithm::data_parallel:
         return solve_data_parallel(limit_bytes);
-      case Algorithm::gpipe:
-      case Algorithm::flush_1f1b:
-      case Algorithm::interleaved_1f1b:
-      case Algorithm::pipedream:
-      case Algorithm::vertical_sync:
-      case Algorithm::two_bw:
-      case Algorithm::pipemare:
-      case Algorithm::naive_asynchronous:
-        break;
+      default:
+        return solve_pipeline(limit_bytes);
     }
-    const detail::MemoryLimit memory{footprints_, limit_bytes, factor};
-    return detail::fastest_pipeline(costs_, limit_bytes > 0 ? &memory : nullptr, search);
   }
 
-  std::optional<std::vector<FoundStage>> solve_data_parallel(std::int64_t limit_bytes) const {
-    const auto whole = footprints_.row(0).back();
-    const std::int64_t bytes =
-        detail::memory_bytes(whole, topology_.workers() > 1 ? 1 : 0, options_.optimizer_state_factor);
+  FoundPlan solve_sequence(std::int64_t limit_bytes) const {
+    auto stages = detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
+                                            {options_.use_all_workers, limit_bytes, options_.optimizer_state_factor});
+    if (!stages) return std::nullopt;
+    return detail::FoundPipeline{std::move(*stages), 0};
+  }
+
+  FoundPlan solve_pipeline(std::int64_t limit_bytes) {
+    const detail::PaperOptions search{options_.straight, options_.use_all_workers};
+    if (limit_bytes == 0) return detail::PaperPlanner(states_, levels_, search).fastest(nullptr);
+    memory_.set_limit(limit_bytes);
+    return detail::fastest_within_memory(states_, levels_, search, memory_, options_.algorithm,
+                                         options_.microbatches_per_update);
+  }
+
+  FoundPlan solve_data_parallel(std::int64_t limit_bytes) const {
+    const auto whole = detail::StageFootprints(profile_, states_).of(0, states_.last());
+    const detail::UsedStage used{.replicas = topology_.workers(),
+                                 .microbatches_per_update = options_.microbatches_per_update};
+    const auto use = detail::use_of(Algorithm::data_parallel, used, options_.optimizer_state_factor);
+    const std::int64_t bytes = detail::memory_bytes(detail::memory_costs(whole, use), {});
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
-    return std::vector<FoundStage>{{0, costs_.layers(), topology_.workers()}};
+    std::vector<FoundStage> stages;
+    for (const TopologyLevel& level : levels_.levels) stages = {{0, states_.last(), level.count, std::move(stages)}};
+    return detail::FoundPipeline{std::move(stages), 0};
   }
 
-  Plan predicted(const std::vector<FoundStage>& found) const {
-    Plan plan = make_plan(profile_, options_, found);
-    predict(plan, profile_, topology_, options_.optimizer_state_factor);
+  Plan compat_plan() const {
+    const detail::CompatGraph graph = detail::compat_graph(profile_);
+    const detail::CompatPlanner planner(graph, topology_.levels.empty() ? levels_ : topology_, options_.straight);
+    const auto found = planner.fastest();
+    if (!found) {
+      throw ConfigError(
+          fmt::format("cost_model: pipedream-compat has no {}plan that uses all {} workers of {} layers{}",
+                      options_.straight ? "straight " : "", topology_.workers(), profile_.layers.size(),
+                      limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
+    }
+    Plan plan = predicted(graph.states, placed(*found, topology_.levels.empty() ? levels_ : topology_));
+    plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(),
+                   ""};
     return plan;
   }
 
-  static std::int64_t greatest_bytes(const Plan& plan) {
-    std::int64_t most = 0;
-    for (const StagePlan& stage : plan.stages) most = std::max(most, stage.prediction.memory_bytes);
-    return most;
+  Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {
+    Plan plan = make_plan(profile_, states, options_, placed);
+    detail::predict(plan, profile_, topology_, options_.optimizer_state_factor, states_);
+    return plan;
   }
 
-  void demand_fit(const Plan& plan) const {
-    for (const StagePlan& stage : plan.stages) {
-      if (limit_bytes_ == 0 || stage.prediction.memory_bytes <= limit_bytes_) continue;
-      throw ConfigError(
-          fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer "
-                      "of them need less",
-                      detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
-                      greatest_need(plan)));
-    }
+  Plan searched(const detail::FoundPipeline& found) const {
+    Plan plan = predicted(states_, placed(found.stages, levels_));
+    plan.search = {std::string(to_string(options_.cost_model)), found.bottleneck_us, states_.count(),
+                   states_.contraction()};
+    if (!is_pipeline()) plan.search.bottleneck_us = plan.prediction.microbatch_us;
+    return plan;
   }
 
-  [[noreturn]] void fail() const {
-    const auto unlimited = solve(0);
+  [[noreturn]] void fail_near(const Plan& plan) const {
+    throw ConfigError(
+        fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer of "
+                    "them need less",
+                    detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
+                    greatest_need(plan)));
+  }
+
+  [[noreturn]] void fail() {
+    const FoundPlan unlimited = solve(0);
+    const std::size_t layers = profile_.layers.size();
     if (!unlimited) {
       throw ConfigError(fmt::format("no {}{} plan uses all {} workers: the model has {} layer(s)",
                                     options_.straight ? "straight " : "", to_string(options_.algorithm),
-                                    topology_.workers(), costs_.layers()));
+                                    topology_.workers(), layers));
     }
     const std::string limit = detail::format_bytes(limit_bytes_);
-    for (int l = 0; l < costs_.layers(); ++l) {
-      const std::int64_t bytes = detail::memory_bytes(footprints_.row(l).front(), 0, options_.optimizer_state_factor);
+    const std::vector<detail::TensorEnds> ends = detail::tensor_ends(profile_);
+    for (std::size_t l = 0; l < layers; ++l) {
+      const auto footprint = detail::stage_footprint(profile_, ends, {static_cast<int>(l)});
+      const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.optimizer_state_factor);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
-                                      profile_.layers[static_cast<std::size_t>(l)].name, detail::format_bytes(bytes)));
+                                      profile_.layers[l].name, detail::format_bytes(bytes)));
       }
     }
     throw ConfigError(
-        fmt::format("memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the "
-                    "best one without the limit {}",
-                    limit, to_string(options_.algorithm), topology_.workers(), greatest_need(predicted(*unlimited))));
+        fmt::format("memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the best one "
+                    "without the limit {}",
+                    limit, to_string(options_.algorithm), topology_.workers(),
+                    greatest_need(predicted(states_, placed(unlimited->stages, levels_)))));
   }
 
   const Profile& profile_;
   const Topology& topology_;
+  const Topology levels_;  // those that have a choice
   const PartitionOptions& options_;
-  detail::PaperCosts costs_;
-  detail::RangeFootprints footprints_;
+  detail::PlanningStates states_;
+  detail::StageMemory memory_;
   std::int64_t limit_bytes_;
 };
 
@@ -194,6 +241,7 @@ class Planner {
 
 Plan partition(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
   validate(profile);
+  validate(topology);
   check(options);
   Plan plan = Planner(profile, topology, options).plan();
   validate(plan);

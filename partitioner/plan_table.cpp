@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "partitioner/units.h"
+#include "pipedream/cost_model.h"
 #include "planning/text_table.h"
 
 namespace pipedream {
@@ -79,6 +80,15 @@ std::string expectation(const PlanPrediction& expected) {
   return detail::text_table(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
 }
 
+std::string search_note(const PlanSearch& search) {
+  if (search.cost_model.empty()) return "";
+  std::string note;
+  if (search.cost_model != to_string(CostModel::pipedream)) {
+    note = fmt::format("chosen by {}: {} per microbatch there\n", search.cost_model, time(search.bottleneck_us));
+  }
+  return search.contraction.empty() ? note : note + search.contraction + "\n";
+}
+
 }  // namespace
 
 std::string count_of(std::int64_t number, std::string_view noun) {
@@ -98,7 +108,8 @@ std::string plan_title(const Plan& plan) {
 }
 
 std::string plan_table(const Plan& plan) {
-  return plan_title(plan) + "\n\n" + stage_tables(plan) + "\n" + expectation(plan.prediction);
+  return plan_title(plan) + "\n\n" + stage_tables(plan) + "\n" + expectation(plan.prediction) +
+         search_note(plan.search);
 }
 
 }  // namespace pipedream

@@ -77,13 +77,12 @@ std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, co
 
 StageUse stage_use(const Plan& plan, int stage, double optimizer_state_factor) {
   const StagePlan& planned = stage_plan(plan, stage);
-  const bool accumulates = planned.replicas() > 1 || microbatches_per_update(plan, stage) > 1;
-  // Where replicas reduce while they compute, the next sum has begun.
-  const bool overlaps = planned.replicas() > 1 && (planned.reduce_delay > 0 || plan.algorithm == Algorithm::two_bw);
-  return {.gradient_copies = accumulates ? 1 + (overlaps ? 1 : 0) : 0,
-          .gradients_replace_activations = planned.replicas() == 1 && plan.algorithm == Algorithm::gpipe,
-          .recompute = planned.recompute,
-          .optimizer_state_factor = optimizer_state_factor};
+  const UsedStage used{.replicas = planned.replicas(),
+                       .reduce_delay = planned.reduce_delay,
+                       .microbatches_per_update = microbatches_per_update(plan, stage)};
+  StageUse use = use_of(plan.algorithm, used, optimizer_state_factor);
+  use.recompute = planned.recompute;
+  return use;
 }
 
 std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model) {

@@ -1,11 +1,14 @@
+#include "partitioner/predict.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "partitioner/cost_model.h"
 #include "partitioner/memory_model.h"
+#include "partitioner/placed_links.h"
+#include "partitioner/placement.h"
 #include "partitioner/planned_model.h"
-#include "partitioner/search.h"
+#include "partitioner/straight.h"
 #include "pipedream/partition.h"
 #include "schedule/share.h"
 
@@ -40,7 +43,7 @@ std::vector<CutBytes> cuts_between_stages(std::size_t stages, const Profile& pro
   return cuts;
 }
 
-void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& model, const detail::LevelLinks& links,
+void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& model, const detail::PlacedLinks& links,
                     double optimizer_state_factor) {
   const std::vector<StageCosts> costs = detail::stage_costs(plan, profile, model, optimizer_state_factor);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
@@ -49,7 +52,7 @@ void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& mode
     stage.prediction.backward_us = costs[s].backward_us;
     stage.prediction.parameter_bytes = costs[s].version_bytes;
     stage.prediction.memory_bytes = detail::memory_bytes(costs[s], stage_load(plan, static_cast<int>(s)));
-    stage.prediction.allreduce_us = links.allreduce_us(costs[s].version_bytes, stage.replicas());
+    stage.prediction.allreduce_us = links.allreduce_us(s, costs[s].version_bytes);
   }
 }
 
@@ -59,28 +62,36 @@ void raise(PlanPrediction& prediction, double us, const std::string& what) {
   prediction.bound_by = what;
 }
 
-// All stages and links at work at once: the slowest decides.
-void predict_pipeline(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+std::string stages_text(const detail::PlacedLinks::Reduction& reduction) {
+  return reduction.first == reduction.last ? fmt::format("stage {}", reduction.first)
+                                           : fmt::format("stages {} to {}", reduction.first, reduction.last);
+}
+
+// All stages, links and reductions at work at once: the slowest decides.
+void predict_pipeline(Plan& plan, const detail::PlacedLinks& links, const std::vector<CutBytes>& cuts) {
+  std::vector<std::int64_t> parameter_bytes;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const StagePlan& stage = plan.stages[s];
-    const double compute_us = stage.prediction.forward_us + stage.prediction.backward_us;
-    const double reduce_us = stage.prediction.allreduce_us;
-    raise(plan.prediction, std::max(compute_us, reduce_us) / stage.replicas(),
-          fmt::format("{} of stage {}", reduce_us > compute_us ? "all-reduce" : "compute", s));
+    const StagePrediction& expected = plan.stages[s].prediction;
+    parameter_bytes.push_back(expected.parameter_bytes);
+    raise(plan.prediction, links.compute_share_us(s, expected.forward_us + expected.backward_us),
+          fmt::format("compute of stage {}", s));
     if (s + 1 < plan.stages.size()) {
-      raise(plan.prediction, links.transfer_us(cuts[s].forward, cuts[s].backward),
+      raise(plan.prediction, links.transfer_share_us(s, cuts[s]),
             fmt::format("link from stage {} to stage {}", s, s + 1));
     }
+  }
+  for (const auto& reduction : links.reductions(parameter_bytes)) {
+    raise(plan.prediction, reduction.share_us, "all-reduce of " + stages_text(reduction));
   }
 }
 
 // One microbatch at a time: everything adds up.
-void predict_sequence(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+void predict_sequence(Plan& plan, const detail::PlacedLinks& links, const std::vector<CutBytes>& cuts) {
   double compute_us = 0;
   double links_us = 0;
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     compute_us += plan.stages[s].prediction.forward_us + plan.stages[s].prediction.backward_us;
-    links_us += links.transfer_us(cuts[s].forward, cuts[s].backward);
+    links_us += links.transfer_us(s, cuts[s]);
   }
   plan.prediction.microbatch_us = compute_us + links_us;
   plan.prediction.bound_by =
@@ -89,7 +100,7 @@ void predict_sequence(Plan& plan, const detail::LevelLinks& links, const std::ve
 
 // The microbatches of an update pass through all stages, and the slowest decides how soon after each other; then the
 // gradients are reduced. Straight with S equal stages: (M + S - 1) / M of a stage's time for each microbatch.
-void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+void predict_flush(Plan& plan, const detail::PlacedLinks& links, const std::vector<CutBytes>& cuts) {
   const std::int64_t update = microbatches_per_update(plan, 0);
   double through_us = 0;
   double reduce_us = 0;
@@ -99,7 +110,7 @@ void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vecto
     const std::int64_t share = detail::ceil_div(update, stage.replicas());
     raise(plan.prediction, static_cast<double>(share - 1) * compute_us, fmt::format("compute of stage {}", s));
     through_us += compute_us;
-    if (s + 1 < plan.stages.size()) through_us += links.transfer_us(cuts[s].forward, cuts[s].backward);
+    if (s + 1 < plan.stages.size()) through_us += links.transfer_us(s, cuts[s]);
     reduce_us = std::max(reduce_us, stage.prediction.allreduce_us);
   }
   plan.prediction.microbatch_us =
@@ -109,7 +120,7 @@ void predict_flush(Plan& plan, const detail::LevelLinks& links, const std::vecto
 // The slowest worker passes all microbatches of an update through its stages; before and after that the last worker
 // waits for the first stage of each other. With p workers of v equal stages each: (v M + p - 1) / M of a stage's time
 // for each microbatch.
-void predict_interleaved(Plan& plan, const detail::LevelLinks& links, const std::vector<CutBytes>& cuts) {
+void predict_interleaved(Plan& plan, const detail::PlacedLinks& links, const std::vector<CutBytes>& cuts) {
   const auto update = static_cast<double>(microbatches_per_update(plan, 0));
   const auto compute_us = [&](std::size_t s) {
     return plan.stages[s].prediction.forward_us + plan.stages[s].prediction.backward_us;
@@ -121,7 +132,7 @@ void predict_interleaved(Plan& plan, const detail::LevelLinks& links, const std:
     raise(plan.prediction, worker_us, fmt::format("compute of worker {}", worker));
   }
   for (std::size_t s = 0; s + 1 < static_cast<std::size_t>(plan.workers()); ++s) {
-    others_us += compute_us(s) + links.transfer_us(cuts[s].forward, cuts[s].backward);
+    others_us += compute_us(s) + links.transfer_us(s, cuts[s]);
   }
   plan.prediction.microbatch_us += others_us / update;
 }
@@ -138,25 +149,43 @@ void predict_data_parallel(Plan& plan) {
   plan.prediction.bound_by = reduce_us > compute_us ? "all-reduce of stage 0" : "compute of stage 0";
 }
 
+// The first so many workers of a topology, as whole components where they fill them.
+Topology first_workers(const Topology& topology, int workers) {
+  Topology part;
+  int left = workers;
+  for (const TopologyLevel& level : topology.levels) {
+    part.levels.push_back(level);
+    part.levels.back().count = std::min(left, level.count);
+    left = detail::ceil_div(left, level.count);
+  }
+  return detail::levels_with_choice(part);
+}
+
 // What the same workers would do otherwise, whether or not it fits into their memory.
-void predict_alternatives(Plan& plan, const Profile& profile, const Topology& topology) {
-  const detail::PaperCosts costs(profile, topology);
-  plan.prediction.single_worker_us = costs.stage_us(0, costs.layers(), 1);
-  plan.prediction.data_parallel_us = costs.stage_us(0, costs.layers(), plan.workers());
-  detail::SearchOptions straight;
-  straight.workers = plan.workers();
-  straight.straight = true;
-  plan.prediction.best_straight_us = bottleneck_us(costs, *fastest_pipeline(costs, nullptr, straight));
+void predict_alternatives(Plan& plan, const Profile& profile, const Topology& topology,
+                          const detail::PlanningStates& states) {
+  std::vector<std::string> layers;
+  for (const LayerProfile& layer : profile.layers) layers.push_back(layer.name);
+  const double compute_us = states.compute_us(states.last());
+  plan.prediction.single_worker_us = compute_us;
+  Plan replicated = single_stage_plan(layers, plan.workers(), Algorithm::pipedream);
+  const detail::PlacedLinks links(replicated, topology);
+  plan.prediction.data_parallel_us = links.compute_share_us(0, compute_us);
+  for (const auto& reduction : links.reductions({states.parameter_bytes(0, states.last())})) {
+    plan.prediction.data_parallel_us = std::max(plan.prediction.data_parallel_us, reduction.share_us);
+  }
+  plan.prediction.best_straight_us = detail::least_straight_us(states, first_workers(topology, plan.workers()));
 }
 
 }  // namespace
 
-void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor) {
-  const detail::LevelLinks links(topology);
-  const PlannedModel model = detail::planned_model(plan, profile, topology);
+void detail::predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor,
+                     const PlanningStates& states) {
+  const PlannedModel model = planned_model(plan, profile, topology);
+  const PlacedLinks links(plan, topology);
   plan.prediction = {};
   for (StagePlan& stage : plan.stages) stage.prediction = {};
-  predict_sends(plan, detail::link_traffic(profile, model));
+  predict_sends(plan, link_traffic(profile, model));
   predict_stages(plan, profile, model, links, optimizer_state_factor);
   const std::vector<CutBytes> cuts = cuts_between_stages(plan.stages.size(), profile, model);
   switch (plan.algorithm) {
@@ -181,7 +210,12 @@ void predict(Plan& plan, const Profile& profile, const Topology& topology, doubl
       predict_data_parallel(plan);
       break;
   }
-  predict_alternatives(plan, profile, topology);
+  predict_alternatives(plan, profile, topology, states);
+}
+
+void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor) {
+  validate(profile);
+  detail::predict(plan, profile, topology, optimizer_state_factor, detail::all_states(profile));
 }
 
 }  // namespace pipedream

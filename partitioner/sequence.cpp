@@ -1,16 +1,18 @@
 #include "partitioner/sequence.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "partitioner/index.h"
+#include "partitioner/level_links.h"
 
 namespace pipedream::detail {
 namespace {
 
-// The best way to cover the layers before `end` with a given number of stages.
+// The best way to cover a state with a given number of stages.
 struct Prefix {
-  double links_us = std::numeric_limits<double>::infinity();
+  double links_us = kInfinity;
   std::int64_t greatest_bytes = 0;
-  int last_first = -1;  // first layer of its last stage; -1: no way
+  int last_first = -1;  // where its last stage begins; -1: no way
 
   bool better_than(const Prefix& other) const {
     if (other.last_first < 0) return last_first >= 0;
@@ -18,52 +20,76 @@ struct Prefix {
   }
 };
 
-// prefixes[stages][end]
-using Prefixes = std::vector<std::vector<Prefix>>;
+class Sequence {
+ public:
+  Sequence(const PlanningStates& states, const Topology& topology, int most_stages)
+      : states_(states), best_(at(most_stages) + 1, std::vector<Prefix>(at(states.count()))) {
+    for (const TopologyLevel& level : topology.levels) counts_.push_back(level.count);
+    for (const TopologyLevel& level : topology.levels) {
+      const LevelLinks links(level);
+      auto& of_level = link_us_.emplace_back();
+      for (int s = 0; s < states.count(); ++s) {
+        of_level.push_back(links.transfer_us(states.cut(s).forward, states.cut(s).backward));
+      }
+    }
+    best_[0][0] = {0, 0, 0};
+  }
 
-Prefixes all_prefixes(const CostModel& costs, const RangeFootprints& footprints, std::int64_t limit_bytes,
-                      double optimizer_state_factor, int most_stages) {
-  const auto layers = static_cast<std::size_t>(costs.layers());
-  Prefixes best(static_cast<std::size_t>(most_stages) + 1, std::vector<Prefix>(layers + 1));
-  best[0][0] = {0, 0, 0};
-  for (std::size_t first = 0; first < layers; ++first) {
-    const auto row = footprints.row(static_cast<int>(first));
-    const double link_us = first > 0 ? costs.link_us(static_cast<int>(first)) : 0;
-    for (std::size_t end = first + 1; end <= layers; ++end) {
-      const std::int64_t bytes = memory_bytes(row[end - first - 1], 0, optimizer_state_factor);
-      if (limit_bytes > 0 && bytes > limit_bytes) continue;
-      for (std::size_t stages = 0; stages + 1 < best.size(); ++stages) {
-        const Prefix& before = best[stages][first];
+  void extend_from(int first, const StageFootprints& footprints, const SequenceOptions& options) {
+    for (int end = first + 1; end < states_.count(); ++end) {
+      if (!states_.nested(first, end)) continue;
+      const std::int64_t bytes = memory_bytes(footprints.of(first, end), 0, options.optimizer_state_factor);
+      if (options.limit_bytes > 0 && bytes > options.limit_bytes) continue;
+      for (std::size_t stages = 0; stages + 1 < best_.size(); ++stages) {
+        const Prefix& before = best_[stages][at(first)];
         if (before.last_first < 0) continue;
-        const Prefix prefix{before.links_us + link_us, std::max(before.greatest_bytes, bytes), static_cast<int>(first)};
-        if (prefix.better_than(best[stages + 1][end])) best[stages + 1][end] = prefix;
+        const double link_us = stages > 0 ? link_us_[level_between(static_cast<int>(stages))][at(first)] : 0;
+        const Prefix prefix{before.links_us + link_us, std::max(before.greatest_bytes, bytes), first};
+        if (prefix.better_than(best_[stages + 1][at(end)])) best_[stages + 1][at(end)] = prefix;
       }
     }
   }
-  return best;
-}
+
+  std::optional<std::vector<FoundStage>> plan(std::size_t fewest_stages) const {
+    std::size_t stages = 0;
+    for (std::size_t s = fewest_stages; s < best_.size(); ++s) {
+      if (best_[s].back().better_than(best_[stages].back())) stages = s;
+    }
+    if (best_[stages].back().last_first < 0) return std::nullopt;
+    std::vector<FoundStage> result;
+    for (int end = states_.last(); end > 0; --stages) {
+      const int first = best_[stages][at(end)].last_first;
+      result.push_back({first, end, 1, {}});
+      end = first;
+    }
+    std::reverse(result.begin(), result.end());
+    return result;
+  }
+
+ private:
+  // Where a worker and the one before it meet.
+  std::size_t level_between(int worker) const {
+    std::size_t level = 0;
+    for (; level + 1 < counts_.size() && worker % counts_[level] == 0; ++level) worker /= counts_[level];
+    return level;
+  }
+
+  const PlanningStates& states_;
+  std::vector<int> counts_;
+  std::vector<std::vector<double>> link_us_;  // by level and state
+  std::vector<std::vector<Prefix>> best_;     // by number of stages and state
+};
 
 }  // namespace
 
-std::optional<std::vector<FoundStage>> cheapest_sequence(const CostModel& costs, const RangeFootprints& footprints,
-                                                         std::int64_t limit_bytes, double optimizer_state_factor,
-                                                         const SearchOptions& options) {
-  const int most = std::min(options.workers, costs.layers());
-  if (options.use_all_workers && most < options.workers) return std::nullopt;
-  const Prefixes best = all_prefixes(costs, footprints, limit_bytes, optimizer_state_factor, most);
-  std::size_t stages = 0;
-  for (std::size_t s = options.use_all_workers ? static_cast<std::size_t>(most) : 1; s < best.size(); ++s) {
-    if (best[s].back().better_than(best[stages].back())) stages = s;
-  }
-  if (best[stages].back().last_first < 0) return std::nullopt;
-  std::vector<FoundStage> plan;
-  for (std::size_t end = best[0].size() - 1; end > 0; --stages) {
-    const int first = best[stages][end].last_first;
-    plan.push_back({first, static_cast<int>(end), 1});
-    end = static_cast<std::size_t>(first);
-  }
-  std::reverse(plan.begin(), plan.end());
-  return plan;
+std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states,
+                                                         const StageFootprints& footprints, const Topology& topology,
+                                                         const SequenceOptions& options) {
+  const int most = std::min(topology.workers(), states.last());
+  if (options.use_all && most < topology.workers()) return std::nullopt;
+  Sequence sequence(states, topology, most);
+  for (int first = 0; first < states.last(); ++first) sequence.extend_from(first, footprints, options);
+  return sequence.plan(options.use_all ? static_cast<std::size_t>(most) : 1);
 }
 
 }  // namespace pipedream::detail

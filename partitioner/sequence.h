@@ -5,15 +5,23 @@
 #include <optional>
 #include <vector>
 
-#include "partitioner/search.h"
+#include "partitioner/footprints.h"
+#include "partitioner/pipeline_costs.h"
+#include "pipedream/topology.h"
 
 namespace pipedream::detail {
 
-// The compute is the same in all plans, so the links decide: the straight plan that spends the least time in them, then
-// with the least memory of its greatest stage, then with the fewest stages. limit_bytes 0: no limit. Empty: no plan
+struct SequenceOptions {
+  bool use_all = false;          // exactly as many workers as there are, else at most
+  std::int64_t limit_bytes = 0;  // 0: no limit
+  double optimizer_state_factor = 1;
+};
+
+// The compute is the same in all plans, so the links decide: the straight plan, stage s on worker s, that spends the
+// least time in them, then with the least memory of its greatest stage, then with the fewest stages. Empty: no plan
 // fits. O(N^2 * workers).
-std::optional<std::vector<FoundStage>> cheapest_sequence(const CostModel& costs, const RangeFootprints& footprints,
-                                                         std::int64_t limit_bytes, double optimizer_state_factor,
-                                                         const SearchOptions& options);
+std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states,
+                                                         const StageFootprints& footprints, const Topology& topology,
+                                                         const SequenceOptions& options);
 
 }  // namespace pipedream::detail

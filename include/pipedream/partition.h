@@ -1,6 +1,7 @@
 // The planner: a profile and a topology in, a plan out.
 #pragma once
 
+#include "pipedream/cost_model.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/topology.h"
@@ -9,15 +10,19 @@ namespace pipedream {
 
 struct PartitionOptions {
   Algorithm algorithm = Algorithm::pipedream;
+  CostModel cost_model = CostModel::pipedream;
   bool straight = false;         // no replicas
-  bool use_all_workers = false;  // fail rather than leave a worker idle
+  bool use_all_workers = false;  // fail rather than leave a worker idle; pipedream_compat never does
   std::int64_t microbatches_per_update = 0;
   double optimizer_state_factor = 1;  // optimizer state bytes per parameter byte: SGD 0, momentum 1, Adam 2
 };
 
-// The dynamic program of the PipeDream paper (SOSP'19, section 3.1) on one level, with replicated stages, over the cuts
-// of the graph order. model_parallel gives the best straight plan by the sum of its stages; data_parallel one stage.
-// Throws ConfigError: invalid profile, more than one level, nothing feasible within the memory limit.
+// The plan with the least bottleneck in the cost model, over all ways to cut the graph of the layers where no tensor
+// flows back (so the layers of a stage need not be neighbours in the file), to replicate stages and to spread them over
+// the levels of the topology. model_parallel gives the best straight plan by the sum of its stages; data_parallel one
+// stage. Plan::search says what was left out where the graph branches too much, or has too many layers.
+// Memory counts as the algorithm needs it, under the default depths; pipedream_compat has its own rule.
+// Throws ConfigError: invalid profile or topology, nothing feasible within the memory limit.
 Plan partition(const Profile& profile, const Topology& topology, const PartitionOptions& options = {});
 
 // Fills every prediction of the plan from the profile, also for a hand-written plan.

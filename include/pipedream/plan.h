@@ -48,6 +48,14 @@ struct PlanPrediction {
   std::string bound_by;         // "compute of stage 1", "link from stage 0 to stage 1", ...
 };
 
+// How the planner found the plan; cost_model is empty in a hand-written plan.
+struct PlanSearch {
+  std::string cost_model;    // pipedream/cost_model.h
+  double bottleneck_us = 0;  // in that model: time per microbatch of the slowest stage or link
+  std::int64_t states = 0;   // sets of layers that a cut could be made after, the empty one and the whole included
+  std::string contraction;   // what was left out so that they are not too many; empty: nothing
+};
+
 struct Plan {
   std::string graph_hash;  // of the graph it was made for; empty in a hand-written plan: only the names are checked
   Algorithm algorithm = Algorithm::pipedream;
@@ -55,7 +63,9 @@ struct Plan {
   // 0: the algorithm's default.
   std::int64_t microbatches_per_update = 0;
   std::vector<StagePlan> stages;
+  std::vector<int> idle_workers;  // ascending: those among the others that have no stage
   PlanPrediction prediction;
+  PlanSearch search;
 
   int workers() const;                                  // as numbered, from 0 on; each hosts a stage or several
   std::vector<int> stages_of_worker(int worker) const;  // ascending; empty: none
@@ -65,7 +75,11 @@ struct Plan {
 // over 4 gives 3, 2, 1, 0, PipeDream's NOAM).
 std::vector<int> default_warmup(std::span<const int> replicas);
 
-// Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once;
+// The workers below the greatest one in a stage that are in none.
+std::vector<int> workers_without_stage(const Plan& plan);
+
+// Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
+// in a stage or idle;
 // under interleaved_1f1b in turn: stage s, which has no replicas, on the worker of stage s mod W, as many on each, and
 // microbatches_per_update a multiple of W; warmup >= 0, 0 in the last stage and where the algorithm has no depth, and
 // such that no stage waits for ever: for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where

@@ -27,6 +27,18 @@ std::vector<int> Plan::stages_of_worker(int worker) const {
   return hosted;
 }
 
+std::vector<int> workers_without_stage(const Plan& plan) {
+  std::vector<char> has_stage(static_cast<std::size_t>(plan.workers()), 0);
+  for (const StagePlan& stage : plan.stages) {
+    for (const int worker : stage.workers) has_stage[static_cast<std::size_t>(worker)] = 1;
+  }
+  std::vector<int> idle;
+  for (int worker = 0; worker < plan.workers(); ++worker) {
+    if (!has_stage[static_cast<std::size_t>(worker)]) idle.push_back(worker);
+  }
+  return idle;
+}
+
 std::vector<int> default_warmup(std::span<const int> replicas) {
   std::vector<int> warmup(replicas.size(), 0);
   for (std::size_t s = 0; s < replicas.size(); ++s) {

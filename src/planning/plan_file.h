@@ -25,6 +25,14 @@ void describe(Fields& fields, PlanPrediction& prediction) {
   fields.required("bound_by", prediction.bound_by);
 }
 
+template <class Fields>
+void describe(Fields& fields, PlanSearch& search) {
+  fields.required("cost_model", search.cost_model);
+  fields.required("bottleneck_us", search.bottleneck_us);
+  fields.required("states", search.states);
+  fields.required("contraction", search.contraction);
+}
+
 // warmup: -1 where a file leaves it to the default; fill_missing_warmups() replaces it.
 template <class Fields>
 void describe(Fields& fields, StagePlan& stage) {
@@ -42,7 +50,9 @@ void describe(Fields& fields, Plan& plan) {
   fields.optional("graph_hash", plan.graph_hash);
   fields.optional("microbatches_per_update", plan.microbatches_per_update);
   fields.required("stages", plan.stages);
+  fields.optional("idle_workers", plan.idle_workers);
   fields.optional("prediction", plan.prediction);
+  fields.optional("search", plan.search);
 }
 
 // Right to left, so that a stage without a depth follows from the depth of the next one, given or not.

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "pipedream/cost_model.h"
 #include "pipedream/error.h"
 #include "pipedream/plan.h"
 #include "planning/config_error.h"
@@ -154,6 +155,13 @@ void check_prediction(const Plan& plan) {
   check(plan.prediction.single_worker_us, "prediction.single_worker_us");
   check(plan.prediction.data_parallel_us, "prediction.data_parallel_us");
   check(plan.prediction.best_straight_us, "prediction.best_straight_us");
+  check(plan.search.bottleneck_us, "search.bottleneck_us");
+  if (plan.search.cost_model.empty()) return;
+  try {
+    parse_cost_model(plan.search.cost_model);
+  } catch (const ConfigError& error) {
+    throw_config_error("search.cost_model: {}", error.what());
+  }
 }
 
 // Where a layer stands in a plan.

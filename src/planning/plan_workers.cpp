@@ -15,9 +15,24 @@ void check_members(const Plan& plan) {
   }
 }
 
-// Each worker in one stage.
+// As workers stand in a stage, without the places of others.
+void check_idle(const Plan& plan, int workers, std::vector<int>& stage_of) {
+  for (std::size_t i = 0; i < plan.idle_workers.size(); ++i) {
+    const int worker = plan.idle_workers[i];
+    if (worker < 0 || worker >= workers) {
+      throw_config_error("idle_workers[{}]: found worker {}, but the plan's {} workers are numbered 0 to {}, each once",
+                         i, worker, workers, workers - 1);
+    }
+    if (i > 0 && worker <= plan.idle_workers[i - 1])
+      throw_config_error("idle_workers[{}]: {} does not ascend", i, worker);
+    const int stage = stage_of[static_cast<std::size_t>(worker)];
+    if (stage >= 0) throw_config_error("idle_workers[{}]: worker {} is in stage {}", i, worker, stage);
+  }
+}
+
+// Each worker in one stage or idle.
 void check_separate_workers(const Plan& plan) {
-  int workers = 0;
+  int workers = static_cast<int>(plan.idle_workers.size());
   for (const StagePlan& stage : plan.stages) workers += stage.replicas();
   std::vector<int> stage_of(static_cast<std::size_t>(workers), -1);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
@@ -36,6 +51,7 @@ void check_separate_workers(const Plan& plan) {
       stage = static_cast<int>(s);
     }
   }
+  check_idle(plan, workers, stage_of);
 }
 
 // The workers take the stages in turn: of p, stage s is on that of stage s mod p.
@@ -71,6 +87,10 @@ void check_turns(const Plan& plan, std::size_t workers) {
 
 // Several stages a worker, no replicas. There are as many workers as stages before the first worker comes again.
 void check_shared_workers(const Plan& plan) {
+  if (!plan.idle_workers.empty()) {
+    throw_config_error("idle_workers: {} uses all workers, found {} idle", to_string(plan.algorithm),
+                       plan.idle_workers.size());
+  }
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const std::size_t members = plan.stages[s].workers.size();
     if (members != 1) {

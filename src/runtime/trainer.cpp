@@ -58,6 +58,11 @@ void check_plan(const LayerGraph& graph, const Plan& plan, const Communicator& c
   if (plan.workers() != comm.size()) {
     throw ConfigError(fmt::format("the plan is for {} worker(s); {} are running", plan.workers(), comm.size()));
   }
+  if (!plan.idle_workers.empty()) {
+    throw ConfigError(
+        fmt::format("worker {} of the plan has no stage: a plan that is trained under uses all its workers",
+                    plan.idle_workers.front()));
+  }
   const auto edges = graph.layer_edges();
   validate_against_layers(plan, edges);
   if (!plan.graph_hash.empty() && plan.graph_hash != graph.hash()) {

@@ -6,6 +6,7 @@
 
 #include "schedule/action_writer.h"
 #include "schedule/interleaving.h"
+#include "schedule/load.h"
 #include "schedule/share.h"
 #include "schedule/version_table.h"
 
@@ -131,28 +132,22 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage) {
   return detail::stage_plan(plan, stage).replicas();
 }
 
-StageLoad stage_load(const Plan& plan, int stage) {
-  const StagePlan& planned = detail::stage_plan(plan, stage);
-  const std::int64_t depth = planned.warmup + 1;
-  const std::int64_t batch = detail::ceil_div(microbatches_per_update(plan, stage), planned.replicas());
-  switch (plan.algorithm) {
+StageLoad detail::load_of(Algorithm algorithm, const LoadedStage& stage) {
+  const std::int64_t depth = stage.warmup + 1;
+  const std::int64_t batch = detail::ceil_div(stage.microbatches_per_update, stage.replicas);
+  switch (algorithm) {
     case Algorithm::model_parallel:
     case Algorithm::data_parallel:
+    case Algorithm::interleaved_1f1b:
       break;
     case Algorithm::gpipe:
       return {.versions = 1, .in_flight = batch};
     case Algorithm::flush_1f1b:
       return {.versions = 1, .in_flight = std::min(depth, batch)};
-    case Algorithm::interleaved_1f1b:
-      return {.versions = 1, .in_flight = detail::Interleaving(plan, planned.workers.front()).most_in_flight(stage)};
     case Algorithm::pipedream:
       return {.versions = depth, .in_flight = depth};
-    case Algorithm::vertical_sync: {
-      // Where stages differ in replicas their rounds do not end together.
-      const StagePlan& first = plan.stages.front();
-      const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
-      return {.versions = first.warmup + (straight ? 1 : 2 + first.reduce_delay), .in_flight = depth};
-    }
+    case Algorithm::vertical_sync:
+      return {.versions = stage.first_stage_versions, .in_flight = depth};
     case Algorithm::two_bw:
       return {.versions = 2, .in_flight = depth};
     case Algorithm::pipemare:
@@ -160,6 +155,26 @@ StageLoad stage_load(const Plan& plan, int stage) {
       return {.versions = 1, .in_flight = depth};
   }
   return {};
+}
+
+std::int64_t detail::first_stage_versions(int warmup, int reduce_delay, bool is_straight) {
+  // Where stages differ in replicas their rounds do not end together.
+  return warmup + (is_straight ? 1 : 2 + reduce_delay);
+}
+
+StageLoad stage_load(const Plan& plan, int stage) {
+  const StagePlan& planned = detail::stage_plan(plan, stage);
+  if (plan.algorithm == Algorithm::interleaved_1f1b) {
+    return {.versions = 1, .in_flight = detail::Interleaving(plan, planned.workers.front()).most_in_flight(stage)};
+  }
+  detail::LoadedStage loaded{.replicas = planned.replicas(), .warmup = planned.warmup};
+  if (traits_of(plan.algorithm).flushes) loaded.microbatches_per_update = microbatches_per_update(plan, stage);
+  if (plan.algorithm == Algorithm::vertical_sync) {
+    const StagePlan& first = plan.stages.front();
+    const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
+    loaded.first_stage_versions = detail::first_stage_versions(first.warmup, first.reduce_delay, straight);
+  }
+  return detail::load_of(plan.algorithm, loaded);
 }
 
 detail::VersionTables detail::version_tables(const Plan& plan, int stage) {
@@ -196,7 +211,9 @@ double update_delay(const Plan& plan, int stage) {
 
 std::vector<Action> compute_actions(const Plan& plan, const Segment& segment, int worker) {
   if (plan.algorithm == Algorithm::interleaved_1f1b) return detail::interleaved_actions(plan, segment, worker);
-  const detail::Place place = detail::places_of(plan, worker).front();
+  const std::vector<detail::Place> places = detail::places_of(plan, worker);
+  if (places.empty()) return {};
+  const detail::Place place = places.front();
   const StagePlan& stage = detail::stage_plan(plan, place.stage);
   const Share share = detail::share_of(plan, segment, place);
   const detail::VersionTables tables = detail::version_tables(plan, place.stage);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipedream/error.h"
 
 namespace pipedream {
@@ -17,13 +19,15 @@ std::vector<Place> places_of(const Plan& plan, int worker) {
       }
     }
   }
-  if (places.empty()) {
+  const std::vector<int>& idle = plan.idle_workers;
+  if (places.empty() && std::find(idle.begin(), idle.end(), worker) == idle.end()) {
     throw ConfigError(fmt::format("no stage of the plan has worker {}", worker));
   }
   return places;
 }
 
 std::string worker_name(int worker, std::span<const Place> places) {
+  if (places.empty()) return fmt::format("worker {} (idle)", worker);
   if (places.size() == 1) {
     return fmt::format("worker {} (stage {}, replica {})", worker, places[0].stage, places[0].replica);
   }

@@ -20,10 +20,10 @@ struct Place {
   int replica = 0;
 };
 
-// In ascending order of stages. Throws ConfigError for a worker that the plan does not have.
+// In ascending order of stages; empty for an idle worker. Throws ConfigError for one that the plan does not have.
 std::vector<Place> places_of(const Plan& plan, int worker);
 
-// "worker 3 (stage 1, replica 2)", "worker 1 (stages 1, 3)".
+// "worker 3 (stage 1, replica 2)", "worker 1 (stages 1, 3)", "worker 2 (idle)".
 std::string worker_name(int worker, std::span<const Place> places);
 
 // Whether two stages are on one worker. It hands tensors over from one to the other without a message.

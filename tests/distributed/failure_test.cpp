@@ -183,6 +183,11 @@ TEST_CASE("plans that do not fit are refused on every worker before training", "
                 2, {"stages[0]"});
   check_refused(model, changed([](Plan& p) { std::swap(p.stages[0].layers, p.stages[1].layers); }), 2, {"fc"});
   check_refused(model, changed([](Plan& p) { p.stages[1].workers = {0}; }), 2, {"worker 0"});
+  check_refused(model, changed([](Plan& p) {
+                  p.stages[1].workers = {2};
+                  p.idle_workers = {1};
+                }),
+                3, {"worker 1 of the plan has no stage"});
   check_refused(model, changed([](Plan& p) { p.graph_hash = "0123456789abcdef"; }), 2, {"0123456789abcdef"});
 }
 

@@ -97,7 +97,41 @@ TEST_CASE_METHOD(Fixture, "a topology file takes the place of workers and links"
   CHECK_THAT(usage_error({"plan", alone, "--topology", path, "--workers", "2"}), Contains("--workers"));
   topology.levels.push_back({"server", 2, 1e9, 0, 0});
   write_topology(topology, path);
-  CHECK_THAT(usage_error({"plan", alone, "--topology", path}), Contains("only one level"));
+  const Outcome nested = call({"plan", alone, "--topology", path, "--straight"});
+  CHECK(nested.code == 0);
+  CHECK_THAT(nested.out, StartsWith("pipedream: 6 stages on 6 workers"));
+}
+
+TEST_CASE_METHOD(Fixture, "workers in servers, and the cost model of the plan's choice") {
+  const std::vector<std::string> nested = {"plan", profile, "--workers", "2x2", "--bandwidth", "1GB/s,1MB/s"};
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), nested.begin(), nested.end());
+    return call(more);
+  };
+  const Outcome made = with({"-o", plan});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  CHECK_THAT(made.out, Contains("1.00 GB/s, latency 0 us; 1.00 MB/s, latency 0 us (given)"));
+  CHECK(read_plan(plan).search.cost_model == "pipedream");
+  const Outcome compat = with({"--cost-model", "pipedream-compat", "-o", plan});
+  REQUIRE(compat.code == 0);
+  CHECK_THAT(compat.out, Contains("chosen by pipedream-compat: "));
+  CHECK(read_plan(plan).search.cost_model == "pipedream-compat");
+  CHECK(read_plan(plan).workers() == 4);
+}
+
+TEST_CASE_METHOD(Fixture, "import makes a profile that can be planned for") {
+  const std::string graph = folder / "graph.txt";
+  write_file_atomically(graph,
+                        "a -- Linear -- forward_compute_time=1.0, backward_compute_time=2.0, activation_size=8.0, "
+                        "parameter_size=4.0\nb -- Linear -- forward_compute_time=1.0, backward_compute_time=2.0, "
+                        "activation_size=8.0, parameter_size=4.0\n\ta -- b\n");
+  const Outcome made = call({"import", graph, "-o", alone});
+  CHECK(made.code == 0);
+  CHECK(made.out == "2 layers, 6.00 ms a microbatch, 8 B of parameters\nwritten to " + alone + "\n");
+  CHECK(call({"import", graph}).out == read_whole_file(alone));
+  CHECK(call({"plan", alone, "--workers", "2", "--bandwidth", "1GB/s"}).code == 0);
+  CHECK_THAT(usage_error({"import", plan}), Contains(plan));
 }
 
 TEST_CASE_METHOD(Fixture, "a memory limit is kept, and what it costs is said") {
@@ -186,14 +220,23 @@ TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it")
 
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, compare)"));
+  CHECK_THAT(usage_error({"fly"}),
+             Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, compare, import)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));
-  CHECK_THAT(usage_error({"plan", profile, "--workers", "4x4"}), Contains("--workers 4x4: only one level"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "4x4"}), Contains("2 levels of workers: give the bandwidth"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "4x"}), Contains("--workers 4x: must be a whole number"));
+  CHECK_THAT(usage_error({"plan", profile, "--workers", "4x4", "--bandwidth", "1GB/s"}),
+             Contains("--bandwidth 1GB/s: 1 value for 2 levels"));
+  CHECK_THAT(usage_error({"plan", profile, "--latency", "1us,2us"}),
+             Contains("--latency 1us,2us: 2 values for 1 level"));
+  CHECK_THAT(usage_error({"plan", profile, "--cost-model", "magic"}),
+             Contains("unknown cost model \"magic\" (known: pipedream, pipedream-compat)"));
   CHECK_THAT(usage_error({"plan", profile, "--workers", "0"}), Contains("--workers 0: must be a whole number"));
   CHECK_THAT(usage_error({"plan", profile, "--workers", "many"}), Contains("--workers many"));
-  CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "10GB/s,1GB/s"}), Contains("only one level"));
+  CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "10GB/s,1GB/s"}),
+             Contains("--bandwidth 10GB/s,1GB/s: 2 values for 1 level"));
   CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "fast"}), Contains("\"fast\" is not a bandwidth"));
   CHECK_THAT(usage_error({"plan", profile, "--latency", "soon"}), Contains("\"soon\" is not a time"));
   CHECK_THAT(usage_error({"plan", profile, "--memory", "lots"}), Contains("\"lots\" is not a size"));

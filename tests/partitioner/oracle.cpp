@@ -1,9 +1,6 @@
 #include "oracle.h"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
-#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -14,21 +11,16 @@ int pick(std::mt19937_64& random, int least, int most) {
   return least + static_cast<int>(random() % static_cast<std::uint64_t>(most - least + 1));
 }
 
-int index_of(const Profile& profile, const std::string& layer) {
-  for (std::size_t i = 0; i < profile.layers.size(); ++i) {
-    if (profile.layers[i].name == layer) return static_cast<int>(i);
-  }
-  throw std::logic_error("no layer " + layer);
-}
+Layers all_of(const Profile& profile) { return (Layers{1} << profile.layers.size()) - 1; }
 
 // One direction or both of everything that layers before the cut make and layers after it use.
-double cut_us(const Profile& profile, int cut, const TopologyLevel& level) {
+double cut_us(const Profile& profile, Layers before, const TopologyLevel& level) {
   double forward = 0;
   double backward = 0;
   for (const TensorProfile& tensor : profile.tensors) {
-    if (index_of(profile, tensor.producer) >= cut) continue;
+    if (!has(before, index_of(profile, tensor.producer))) continue;
     bool crosses = false;
-    for (const std::string& user : tensor.consumers) crosses = crosses || index_of(profile, user) >= cut;
+    for (const std::string& user : tensor.consumers) crosses = crosses || !has(before, index_of(profile, user));
     if (!crosses) continue;
     forward += static_cast<double>(tensor.bytes);
     if (tensor.requires_gradient) backward += static_cast<double>(tensor.bytes);
@@ -37,211 +29,136 @@ double cut_us(const Profile& profile, int cut, const TopologyLevel& level) {
   return (forward + backward) / (level.bandwidth_bytes_per_s / 1e6) + messages * level.latency_us;
 }
 
-double stage_us(const Profile& profile, int first, int end, int m, const TopologyLevel& level) {
-  double compute = 0;
-  double parameters = 0;
-  for (int l = first; l < end; ++l) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
-    compute += layer.forward_us + layer.backward_us;
-    parameters += static_cast<double>(layer.parameter_bytes);
+double compute_us(const Profile& profile, Layers layers) {
+  double sum = 0;
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    if (has(layers, static_cast<int>(l))) sum += profile.layers[l].forward_us + profile.layers[l].backward_us;
   }
+  return sum;
+}
+
+double parameter_bytes(const Profile& profile, Layers layers) {
+  double sum = 0;
+  for (std::size_t l = 0; l < profile.layers.size(); ++l) {
+    if (has(layers, static_cast<int>(l))) sum += static_cast<double>(profile.layers[l].parameter_bytes);
+  }
+  return sum;
+}
+
+// component_us: what one component needs for the stage.
+double stage_us(double component_us, double parameters, int m, const TopologyLevel& level) {
   const double each = parameters > 0 ? parameters / (level.bandwidth_bytes_per_s / 1e6) + level.latency_us : 0;
   double reduction = 2.0 * (m - 1) * each;
   if (level.allreduce_bytes_per_s > 0) {
     reduction = 2.0 * (m - 1) * parameters / (m * (level.allreduce_bytes_per_s / 1e6));
   }
-  return std::max(compute, reduction) / m;
+  return std::max(component_us, reduction) / m;
 }
 
 // The depth by which a stage has as many microbatches out as the next one's replicas need.
-std::vector<int> depths(const std::vector<int>& replicas, bool pipelined) {
-  std::vector<int> depth(replicas.size(), 0);
-  for (std::size_t s = replicas.size(); pipelined && s-- > 1;) {
+std::vector<int> depths(const std::vector<OracleStage>& stages) {
+  std::vector<int> depth(stages.size(), 0);
+  for (std::size_t s = stages.size(); s-- > 1;) {
     int w = 0;
-    while (w * replicas[s - 1] < replicas[s] * (depth[s] + 1)) ++w;
+    while (w * stages[s - 1].replicas < stages[s].replicas * (depth[s] + 1)) ++w;
     depth[s - 1] = w;
   }
   return depth;
 }
 
+// All ways to cut a range on a level, with what is inside of each stage.
+struct Way {
+  double cost_us = 0;
+  int components = 0;
+  std::vector<OracleStage> stages;  // the innermost ones
+};
+
 class Enumeration {
  public:
   Enumeration(const Profile& profile, const Topology& topology, const PartitionOptions& options)
-      : profile_(profile), topology_(topology), options_(options) {}
+      : profile_(profile), topology_(topology), options_(options), cuts_(downward_closed(profile)) {}
 
   std::optional<OraclePlan> best() {
-    extend(OraclePlan{});
+    for (const Way& way : ways(topology_.levels.size() - 1, 0, all_of(profile_), 1)) finish(way);
     return best_;
   }
 
  private:
-  int layers() const { return static_cast<int>(profile_.layers.size()); }
   bool sequential() const { return options_.algorithm == Algorithm::model_parallel; }
 
-  void extend(const OraclePlan& begun) {
-    const int first = begun.ends.empty() ? 0 : begun.ends.back();
-    if (first == layers()) return finish(begun);
-    const int left = topology_.workers() - begun.workers();
+  std::vector<Way> ways(std::size_t level, Layers before, Layers until, int copies) {
+    std::vector<Way> result;
+    extend(level, before, until, copies, {}, result);
+    return result;
+  }
+
+  void extend(std::size_t level, Layers before, Layers until, int copies, const Way& begun, std::vector<Way>& result) {
+    const TopologyLevel& links = topology_.levels[level];
+    if (before == until) {
+      if (!options_.use_all_workers || begun.components == links.count) result.push_back(begun);
+      return;
+    }
+    const int left = links.count - begun.components;
     const bool straight = options_.straight || sequential();
-    for (int end = first + 1; end <= layers(); ++end) {
+    for (const Layers end : cuts_) {
+      if (end == before || (before & ~end) != 0 || (end & ~until) != 0) continue;
       for (int m = 1; m <= (straight ? std::min(left, 1) : left); ++m) {
-        OraclePlan longer = begun;
-        longer.ends.push_back(end);
-        longer.replicas.push_back(m);
-        extend(longer);
+        for (const Way& inside : inside_of(level, before, end, copies * m)) {
+          Way longer = begun;
+          const double stage = stage_us(inside.cost_us, parameter_bytes(profile_, end & ~before), m, links);
+          const double link = begun.stages.empty() ? 0 : cut_us(profile_, before, links);
+          longer.cost_us = sequential() ? begun.cost_us + stage + link : std::max({begun.cost_us, stage, link});
+          longer.components += m;
+          longer.stages.insert(longer.stages.end(), inside.stages.begin(), inside.stages.end());
+          extend(level, end, until, copies, longer, result);
+        }
       }
     }
   }
 
-  void finish(OraclePlan plan) {
-    if (options_.use_all_workers && plan.workers() != topology_.workers()) return;
-    const bool pipelined = options_.algorithm == Algorithm::pipedream;
-    const std::vector<int> depth = depths(plan.replicas, pipelined);
-    for (int s = 0; s < plan.stages(); ++s) {
-      const auto i = static_cast<std::size_t>(s);
-      const int first = s == 0 ? 0 : plan.ends[i - 1];
-      const double stage = stage_us(profile_, first, plan.ends[i], plan.replicas[i], topology_.levels[0]);
-      const double link = s == 0 ? 0 : cut_us(profile_, first, topology_.levels[0]);
-      plan.cost_us = sequential() ? plan.cost_us + stage + link : std::max({plan.cost_us, stage, link});
-      const int copies = plan.replicas[i] == 1 ? 0 : pipelined && plan.stages() > 1 ? 2 : 1;
-      const std::int64_t bytes =
-          stage_bytes(profile_, first, plan.ends[i], depth[i], copies, options_.optimizer_state_factor);
+  std::vector<Way> inside_of(std::size_t level, Layers before, Layers end, int copies) {
+    if (level > 0) return ways(level - 1, before, end, copies);
+    return {Way{compute_us(profile_, end & ~before), 0, {{before, end, copies}}}};
+  }
+
+  void finish(const Way& way) {
+    OraclePlan plan{way.cost_us, way.stages, 0};
+    const std::vector<int> depth = depths(plan.stages);
+    for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+      const Layers layers = plan.stages[s].until & ~plan.stages[s].before;
+      const std::int64_t bytes = stage_bytes(profile_, layers, load_of_stage(options_, plan.stages, depth, s),
+                                             options_.optimizer_state_factor);
       plan.greatest_bytes = std::max(plan.greatest_bytes, bytes);
     }
     if (topology_.memory_bytes_per_worker > 0 && plan.greatest_bytes > topology_.memory_bytes_per_worker) return;
     if (!best_ || rank(plan) < rank(*best_)) best_ = plan;
   }
 
-  std::tuple<double, std::int64_t, int, int> rank(const OraclePlan& plan) const {
-    return {plan.cost_us, sequential() ? plan.greatest_bytes : 0, plan.workers(), plan.stages()};
+  std::tuple<double, std::int64_t, int, std::size_t> rank(const OraclePlan& plan) const {
+    return {plan.cost_us, sequential() ? plan.greatest_bytes : 0, plan.workers(), plan.stages.size()};
   }
 
   const Profile& profile_;
   const Topology& topology_;
   const PartitionOptions& options_;
+  std::vector<Layers> cuts_;
   std::optional<OraclePlan> best_;
-};
-
-// What one microbatch holds in the stage [first, end) at some moment, from the definitions: tensor by tensor.
-class StageMoments {
- public:
-  StageMoments(const Profile& profile, int first, int end) : profile_(profile), first_(first), end_(end) {}
-
-  // From the forward to the backward.
-  std::int64_t held() const {
-    return kept_by_layers(end_ - 1) + tensors([&](const Ends& t) { return is_held(t, end_); });
-  }
-
-  // While layer l runs forward: with what it uses and makes.
-  std::int64_t in_forward(int l) const {
-    return kept_by_layers(l) + tensors([&](const Ends& t) {
-             if (t.producer > l) return false;
-             const bool is_used = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return u >= l; });
-             return is_used || t.producer == l || is_held(t, end_);
-           });
-  }
-
-  // When the backwards of all layers behind l are done: what l and those before it hold, gradients that came in, those
-  // between layers, those of parameters.
-  std::int64_t before_backward(int l) const {
-    std::int64_t bytes = kept_by_layers(l) + tensors([&](const Ends& t) { return is_held(t, l + 1); });
-    for (int k = l + 1; k < end_; ++k) bytes += layer(k).parameter_bytes;
-    const auto has_come = [&](const Ends& t) {
-      const bool come = std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u) && u > l; });
-      return come && t.producer <= l;
-    };
-    return bytes + gradients([&](const Ends& t) { return is_sent(t); }) + gradients(has_come);
-  }
-
-  // Measured, or at least what the layer leaves after its backward beyond what it holds before.
-  std::int64_t made_in_backward(int l) const {
-    std::int64_t before = layer(l).kept_bytes;
-    std::int64_t after = layer(l).parameter_bytes;
-    for (const TensorProfile& tensor : profile_.tensors) {
-      const Ends t = ends_of(tensor);
-      const std::int64_t gradient = tensor.requires_gradient ? tensor.bytes : 0;
-      if (t.producer == l) before += gradient + (layer(l).keeps_output ? tensor.bytes : 0);
-      if (std::find(t.users.begin(), t.users.end(), l) == t.users.end()) continue;
-      before += layer(l).keeps_input ? tensor.bytes : 0;
-      after += gradient;
-    }
-    return std::max(layer(l).backward_peak_bytes, after - before);
-  }
-
- private:
-  struct Ends {
-    int producer;
-    std::vector<int> users;
-  };
-
-  const LayerProfile& layer(int l) const { return profile_.layers[static_cast<std::size_t>(l)]; }
-  bool inside(int l) const { return l >= first_ && l < end_; }
-  Ends ends_of(const TensorProfile& tensor) const {
-    Ends ends{index_of(profile_, tensor.producer), {}};
-    for (const std::string& user : tensor.consumers) ends.users.push_back(index_of(profile_, user));
-    return ends;
-  }
-  bool is_sent(const Ends& t) const {
-    return inside(t.producer) && std::any_of(t.users.begin(), t.users.end(), [&](int u) { return !inside(u); });
-  }
-  bool is_received(const Ends& t) const {
-    return !inside(t.producer) && std::any_of(t.users.begin(), t.users.end(), [&](int u) { return inside(u); });
-  }
-  // By the stage's ends, or by a layer before `end` that keeps it.
-  bool is_held(const Ends& t, int end) const {
-    if (is_sent(t) || is_received(t)) return true;
-    bool kept = inside(t.producer) && t.producer < end && layer(t.producer).keeps_output;
-    for (const int u : t.users) kept = kept || (inside(u) && u < end && layer(u).keeps_input);
-    return kept;
-  }
-  std::int64_t kept_by_layers(int last) const {
-    std::int64_t bytes = 0;
-    for (int l = first_; l <= last; ++l) bytes += layer(l).kept_bytes;
-    return bytes;
-  }
-  bool is_of_stage(const TensorProfile& tensor) const {
-    const Ends t = ends_of(tensor);
-    return inside(t.producer) || is_received(t);
-  }
-  // The tensor whose memory it is, in this stage.
-  std::string storage_of(const TensorProfile& tensor) const {
-    if (tensor.view_of.empty() || !inside(ends_of(tensor).producer)) return tensor.name;
-    const auto viewed = std::find_if(profile_.tensors.begin(), profile_.tensors.end(),
-                                     [&](const TensorProfile& other) { return other.name == tensor.view_of; });
-    return is_of_stage(*viewed) ? storage_of(*viewed) : tensor.name;
-  }
-  // Of the storages with a tensor that satisfies it, each the size of its greatest tensor.
-  template <class Condition>
-  std::int64_t storages(Condition condition) const {
-    std::map<std::string, std::pair<std::int64_t, bool>> found;
-    for (const TensorProfile& tensor : profile_.tensors) {
-      if (!is_of_stage(tensor)) continue;
-      auto& [bytes, counts] = found[storage_of(tensor)];
-      bytes = std::max(bytes, tensor.bytes);
-      counts = counts || condition(tensor);
-    }
-    std::int64_t sum = 0;
-    for (const auto& [name, storage] : found) sum += storage.second ? storage.first : 0;
-    return sum;
-  }
-  template <class Condition>
-  std::int64_t tensors(Condition condition) const {
-    return storages([&](const TensorProfile& tensor) { return condition(ends_of(tensor)); });
-  }
-  template <class Condition>
-  std::int64_t gradients(Condition condition) const {
-    return storages(
-        [&](const TensorProfile& tensor) { return tensor.requires_gradient && condition(ends_of(tensor)); });
-  }
-
-  const Profile& profile_;
-  int first_;
-  int end_;
 };
 
 }  // namespace
 
-int OraclePlan::workers() const { return std::accumulate(replicas.begin(), replicas.end(), 0); }
+int index_of(const Profile& profile, const std::string& layer) {
+  for (std::size_t i = 0; i < profile.layers.size(); ++i) {
+    if (profile.layers[i].name == layer) return static_cast<int>(i);
+  }
+  throw std::logic_error("no layer " + layer);
+}
+
+int OraclePlan::workers() const {
+  int sum = 0;
+  for (const OracleStage& stage : stages) sum += stage.replicas;
+  return sum;
+}
 
 Profile random_profile(std::mt19937_64& random, int layers, bool chain) {
   Profile profile;
@@ -278,29 +195,34 @@ Profile random_profile(std::mt19937_64& random, int layers, bool chain) {
   return profile;
 }
 
-std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
-  return Enumeration(profile, topology, options).best();
+Topology random_topology(std::mt19937_64& random, const std::vector<int>& counts) {
+  Topology topology;
+  topology.one_process = true;
+  for (const int count : counts) {
+    TopologyLevel level{"level", count, 1e6 / pick(random, 1, 2), 0, 0};
+    if (pick(random, 0, 1) == 1) level.latency_us = pick(random, 0, 7);
+    if (pick(random, 0, 2) == 0) level.allreduce_bytes_per_s = 1e6 * pick(random, 1, 4);
+    topology.levels.push_back(level);
+  }
+  return topology;
 }
 
-std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int gradient_copies,
-                         double state_factor) {
-  const StageMoments stage(profile, first, end);
-  std::int64_t parameters = 0;
-  std::int64_t buffers = 0;
-  std::int64_t greatest_layer = 0;
-  std::int64_t pass = 0;
-  for (int l = first; l < end; ++l) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
-    parameters += layer.parameter_bytes;
-    buffers += layer.buffer_bytes;
-    greatest_layer = std::max(greatest_layer, layer.parameter_bytes);
-    const std::int64_t backward = stage.before_backward(l) + stage.made_in_backward(l);
-    pass = std::max({pass, stage.in_forward(l) + layer.forward_peak_bytes, backward});
+std::vector<Layers> downward_closed(const Profile& profile) {
+  std::vector<Layers> result;
+  for (Layers layers = 1; layers <= all_of(profile); ++layers) {
+    bool closed = true;
+    for (const TensorProfile& tensor : profile.tensors) {
+      for (const std::string& user : tensor.consumers) {
+        closed = closed && (!has(layers, index_of(profile, user)) || has(layers, index_of(profile, tensor.producer)));
+      }
+    }
+    if (closed) result.push_back(layers);
   }
-  const std::int64_t update = (gradient_copies == 0 ? parameters : 0) + (state_factor >= 2 ? 2 * greatest_layer : 0);
-  const auto state = static_cast<std::int64_t>(std::ceil(static_cast<double>(parameters) * state_factor));
-  const std::int64_t others = warmup * stage.held();  // microbatches in flight beside the one at work
-  return (warmup + 1 + gradient_copies) * parameters + state + buffers + others + std::max(pass, update);
+  return result;
+}
+
+std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
+  return Enumeration(profile, topology, options).best();
 }
 
 }  // namespace pipedream::testing

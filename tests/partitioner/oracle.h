@@ -22,21 +22,50 @@ inline Topology small_topology(int workers) {
   return topology;
 }
 
+// One or several levels, each of its own bandwidth. Messages take no memory.
+Topology random_topology(std::mt19937_64& random, const std::vector<int>& counts);
+
+// Layers by number, as bits.
+using Layers = unsigned;
+inline bool has(Layers layers, int layer) { return (layers >> layer & 1) != 0; }
+int index_of(const Profile& profile, const std::string& layer);
+
+// All downward-closed sets of layers; the last layer is in none but the whole.
+std::vector<Layers> downward_closed(const Profile& profile);
+
+struct OracleStage {
+  Layers before = 0;  // what earlier stages have
+  Layers until = 0;   // with its own
+  int replicas = 1;   // in the whole plan
+};
+
 struct OraclePlan {
-  double cost_us = 0;     // bottleneck, or the sum under model_parallel
-  std::vector<int> ends;  // of the stages, in layers
-  std::vector<int> replicas;
+  double cost_us = 0;  // bottleneck, or the sum under model_parallel
+  std::vector<OracleStage> stages;
   std::int64_t greatest_bytes = 0;  // memory of the stage that needs most
 
   int workers() const;
-  int stages() const { return static_cast<int>(ends.size()); }
 };
 
-// Fewest workers, then fewest stages among the best; for model_parallel the least greatest_bytes first. Empty: no plan.
+// Fewest workers, then fewest stages among the best on one level; for model_parallel, on one level only, the least
+// greatest_bytes first. Empty: no plan.
 std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options);
 
-// Memory of one worker of the stage [first, end), of threads of one process, by walking over every layer and tensor.
-std::int64_t stage_bytes(const Profile& profile, int first, int end, int warmup, int gradient_copies,
-                         double state_factor);
+// The least bottleneck in the arithmetic of the released optimizer. Empty: no plan.
+std::optional<double> best_compat_us(const Profile& profile, const Topology& topology, bool straight);
+
+struct OracleLoad {
+  std::int64_t versions = 1;
+  std::int64_t in_flight = 1;
+  int gradient_copies = 0;   // from one microbatch to the next
+  bool one_is_gone = false;  // of those in flight, when there are gradients
+};
+
+// Of stage s, when each has its depth.
+OracleLoad load_of_stage(const PartitionOptions& options, const std::vector<OracleStage>& stages,
+                         const std::vector<int>& depth, std::size_t s);
+
+// Memory of one worker of a stage, of threads of one process, by walking over every layer and tensor.
+std::int64_t stage_bytes(const Profile& profile, Layers layers, const OracleLoad& load, double state_factor);
 
 }  // namespace pipedream::testing

@@ -13,10 +13,6 @@ TEST_CASE("what cannot be planned is said") {
   const auto error = [](const Profile& profile, const Topology& topology, PartitionOptions options = {}) {
     return config_error([&] { partition(profile, topology, options); });
   };
-  Topology nested = small_topology(2);
-  nested.levels.push_back({"server", 2, 1e6, 0, 0});
-  CHECK_THAT(error(chain_profile(), nested), Contains("only one level") && Contains("has 2"));
-
   PartitionOptions all;
   all.straight = true;
   all.use_all_workers = true;

@@ -66,6 +66,19 @@ TEST_CASE("straight pipelines of least depth pay 2 (S - 1) / S of a transfer, of
   }
 }
 
+TEST_CASE("a worker without a stage does nothing and holds up nobody") {
+  const Plan full = testing::straight_pipedream(3);
+  Plan plan = full;
+  plan.stages[1].workers = {3};
+  plan.idle_workers = {1};
+  const Segment segment{Pass::train, 40};
+  const SimulationReport report = simulated(plan, segment, unit_costs(plan, chain_links(plan)));
+  CHECK(report.microbatch_us == simulated(full, segment, unit_costs(full, chain_links(full))).microbatch_us);
+  REQUIRE(report.workers.size() == 4);
+  CHECK(report.workers[1].compute_us == 0);
+  CHECK(report.workers[1].peak_bytes == 0);
+}
+
 TEST_CASE("what workers hold is what the validator counts") {
   std::mt19937 generator(5);
   for (int i = 0; i < 300; ++i) {

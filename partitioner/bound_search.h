@@ -1,0 +1,44 @@
+// The least bottleneck by asking for plans within a bound.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "partitioner/pipeline_costs.h"
+
+namespace pipedream::detail {
+
+// plan_within(bound) gives some plan whose cost_us keeps the bound, or none. No bound below `lower` can be kept.
+// The bound is halved, and in the end anything strictly better is asked for until there is none; bounds and costs are
+// the same expressions, so the answer is exact. Empty: there is no plan at all.
+template <class PlanWithin, class CostOf>
+std::optional<std::vector<FoundStage>> least_bottleneck(double lower, PlanWithin plan_within, CostOf cost_us) {
+  constexpr int kHalvings = 12;
+  if (auto plan = plan_within(lower)) return plan;
+  // Steps that double find an upper bound near the lower one, where a pass is cheap; past twice the lower one, any.
+  std::optional<std::vector<FoundStage>> plan;
+  double upper = lower;
+  for (double step = lower * 0x1p-6; !plan; step *= 2) {
+    if (upper == kInfinity) return std::nullopt;
+    lower = upper;
+    upper = step > 0 && step < lower ? lower + step : kInfinity;
+    plan = plan_within(upper);
+  }
+  upper = cost_us(*plan);
+  // Halve; when the two are near, ask for anything better than the best, until there is none.
+  for (int halvings = 0; lower < upper; ++halvings) {
+    const double below = std::nextafter(upper, 0);
+    const bool finish = halvings >= kHalvings && halvings % 2 == 0;
+    const double bound = finish ? below : lower + (upper - lower) / 2;
+    if (bound <= lower || bound > below) break;
+    if (const auto better = plan_within(bound)) {
+      upper = cost_us(*better);
+    } else {
+      lower = bound;
+    }
+  }
+  return plan_within(upper);
+}
+
+}  // namespace pipedream::detail

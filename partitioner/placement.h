@@ -1,0 +1,26 @@
+// From stages on the components of nested levels to workers, and back to what they share.
+#pragma once
+
+#include <vector>
+
+#include "partitioner/pipeline_costs.h"
+#include "pipedream/plan.h"
+#include "pipedream/topology.h"
+
+namespace pipedream::detail {
+
+// The levels of more than one component, at least one level: others change nothing.
+Topology levels_with_choice(Topology topology);
+
+struct PlacedStage {
+  int first = 0;
+  int end = 0;
+  std::vector<int> workers;  // of the topology, one per replica
+};
+
+// The innermost stages, in order. Stages take components one after the other; replica q of what is replicated on an
+// outer level handles microbatches k with k mod r = q, and of those its own replicas take turns, so that a microbatch
+// stays in its component.
+std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Topology& topology);
+
+}  // namespace pipedream::detail
