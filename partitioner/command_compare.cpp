@@ -37,7 +37,7 @@ int CompareCommand::run() const {
     }
     try {
       report.predicted =
-          simulated_figures(report.plan, profile, report.topology, report.optimizer_state_factor, report.microbatches);
+          simulated_figures(report.plan, profile, report.topology, report.state_factors, report.microbatches);
       explanation = explain(report, profile);
     } catch (const ConfigError& error) {
       throw ConfigError(fmt::format("{} does not fit {}: {}", report_, profile_, error.what()));

@@ -81,7 +81,7 @@ PartitionOptions PlanCommand::options() const {
   options.straight = straight_;
   options.use_all_workers = use_all_workers_;
   options.microbatches_per_update = microbatches_per_update_;
-  options.optimizer_state_factor = optimizer_.state_factor();
+  options.state_factors = optimizer_.state_factor();
   return options;
 }
 
@@ -89,7 +89,7 @@ Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std
   const PartitionOptions chosen = options();
   Plan plan = partition(profile, workers, chosen);
   if (depths_ == "simulated") {
-    steps = choose_depths(plan, profile, workers, {.optimizer_state_factor = chosen.optimizer_state_factor});
+    steps = choose_depths(plan, profile, workers, {.state_factors = chosen.state_factors});
   }
   return plan;
 }

@@ -65,8 +65,8 @@ Correction correction(double predicted_us, double measured_us, std::size_t layer
 }  // namespace
 
 RunFigures simulated_figures(const Plan& plan, const Profile& profile, const Topology& topology,
-                             double optimizer_state_factor, std::int64_t microbatches) {
-  const SimulationCosts costs = simulation_costs(plan, profile, topology, optimizer_state_factor);
+                             StateFactors state_factors, std::int64_t microbatches) {
+  const SimulationCosts costs = simulation_costs(plan, profile, topology, state_factors);
   const SimulationReport report = Rehearsal(plan, profile, microbatches).run(costs);
   RunFigures figures{.microbatch_us = report.microbatch_us, .bubble = report.bubble};
   for (const StageCosts& stage : costs.stages) {
@@ -90,7 +90,7 @@ RunFigures planned_figures(const Plan& plan) {
 
 Explanation explain(const RunReport& report, const Profile& profile) {
   const Plan& plan = report.plan;
-  const SimulationCosts costs = simulation_costs(plan, profile, report.topology, report.optimizer_state_factor);
+  const SimulationCosts costs = simulation_costs(plan, profile, report.topology, report.state_factors);
   const Rehearsal rehearsal(plan, profile, report.microbatches);
   Explanation result{.predicted_us = rehearsal.microbatch_us(costs), .measured_us = report.measured.microbatch_us};
   SimulationCosts all = costs;

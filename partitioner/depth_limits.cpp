@@ -37,9 +37,9 @@ std::vector<int> warmup_of(const Plan& plan) {
 }
 
 DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const PlannedModel& model,
-                         double optimizer_state_factor, std::int64_t limit_bytes)
+                         StateFactors state_factors, std::int64_t limit_bytes)
     : messages_{link_traffic(profile, model), model.one_process},
-      optimizer_state_factor_(optimizer_state_factor),
+      state_factors_(state_factors),
       limit_bytes_(limit_bytes) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     footprints_.push_back(stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s)));
@@ -48,7 +48,7 @@ DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const Planned
 
 std::int64_t DepthLimits::stage_bytes(const Plan& plan, std::size_t stage) const {
   const int s = static_cast<int>(stage);
-  StageCosts costs = memory_costs(footprints_[stage], stage_use(plan, s, optimizer_state_factor_));
+  StageCosts costs = memory_costs(footprints_[stage], stage_use(plan, s, state_factors_));
   costs.most_message_bytes = message_bytes(plan, s, messages_, footprints_[stage].parameter_bytes);
   return memory_bytes(costs, stage_load(plan, s));
 }

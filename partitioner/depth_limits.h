@@ -15,7 +15,7 @@ std::vector<int> warmup_of(const Plan& plan);
 class DepthLimits {
  public:
   // limit_bytes of each worker; 0: none.
-  DepthLimits(const Plan& plan, const Profile& profile, const PlannedModel& model, double optimizer_state_factor,
+  DepthLimits(const Plan& plan, const Profile& profile, const PlannedModel& model, StateFactors state_factors,
               std::int64_t limit_bytes);
 
   std::int64_t stage_bytes(const Plan& plan, std::size_t stage) const;
@@ -33,7 +33,7 @@ class DepthLimits {
 
   std::vector<StageFootprint> footprints_;  // by stage
   MessageMemory messages_;
-  double optimizer_state_factor_;
+  StateFactors state_factors_;
   std::int64_t limit_bytes_;
 };
 

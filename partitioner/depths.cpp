@@ -24,8 +24,8 @@ class DepthSearch {
   DepthSearch(const Plan& plan, const Profile& profile, const Topology& topology, const DepthOptions& options)
       : options_(options),
         links_(stage_links(plan, profile)),
-        costs_(simulation_costs(plan, profile, topology, options.optimizer_state_factor)),
-        limits_(plan, profile, detail::planned_model(plan, profile, topology), options.optimizer_state_factor,
+        costs_(simulation_costs(plan, profile, topology, options.state_factors)),
+        limits_(plan, profile, detail::planned_model(plan, profile, topology), options.state_factors,
                 topology.memory_bytes_per_worker),
         transit_us_(detail::transit_us(plan, costs_)),
         best_(plan) {}

@@ -104,9 +104,9 @@ void OptimizerOption::add_to(CLI::App& command) {
 double OptimizerOption::state_factor() const { return name_ == "sgd" ? 0 : name_ == "momentum" ? 1 : 2; }
 
 SimulationCosts costs_of_files(const PlanFile& plan, const ProfileFile& profile, const Topology& topology,
-                               double optimizer_state_factor) {
+                               StateFactors state_factors) {
   try {
-    return simulation_costs(plan.plan, profile.profile, topology, optimizer_state_factor);
+    return simulation_costs(plan.plan, profile.profile, topology, state_factors);
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("{} does not fit {}: {}", plan.path, profile.path, error.what()));
   }

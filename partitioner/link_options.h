@@ -46,6 +46,6 @@ struct ProfileFile {
   const std::string& path;
 };
 SimulationCosts costs_of_files(const PlanFile& plan, const ProfileFile& profile, const Topology& topology,
-                               double optimizer_state_factor);
+                               StateFactors state_factors);
 
 }  // namespace pipedream

@@ -15,6 +15,7 @@
 #include "pipedream/profile.h"
 #include "pipedream/schedule.h"
 #include "pipedream/simulate.h"
+#include "pipedream/state_factors.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {
@@ -35,6 +36,7 @@ struct StageUse {
   bool gradients_replace_activations = false;
   bool recompute = false;  // all microbatches in flight but one keep only what came in
   double optimizer_state_factor = 1;
+  double correction_state_factor = 0;
 };
 
 // A stage of a plan, or one that a search only thinks of.
@@ -42,9 +44,10 @@ struct UsedStage {
   int replicas = 1;
   int reduce_delay = 0;
   std::int64_t microbatches_per_update = 1;  // of all replicas
+  bool is_late = false;                      // it has an update_delay
 };
 // Without recomputation.
-StageUse use_of(Algorithm algorithm, const UsedStage& stage, double optimizer_state_factor);
+StageUse use_of(Algorithm algorithm, const UsedStage& stage, StateFactors state_factors);
 
 // By what it is held for: the byte counts of StageCosts, but for messages. Sums past 2^63 stay there.
 StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use);
@@ -52,8 +55,8 @@ StageCosts memory_costs(const StageFootprint& footprint, const StageUse& use);
 // The peak of a worker that has this stage only.
 std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load);
 
-// Of a stage that does one microbatch after the other.
-std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, double optimizer_state_factor);
+// Of a stage that does one microbatch after the other and has no update_delay.
+std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, StateFactors state_factors);
 
 // Of a stage given by its layers, by number in the profile, ascending.
 StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,

@@ -22,9 +22,9 @@ using detail::FoundStage;
 using FoundPlan = std::optional<detail::FoundPipeline>;
 
 void check(const PartitionOptions& options) {
-  if (!std::isfinite(options.optimizer_state_factor) || options.optimizer_state_factor < 0) {
-    throw ConfigError(fmt::format("optimizer_state_factor: must be finite and not negative, found {}",
-                                  options.optimizer_state_factor));
+  for (const double factor : {options.state_factors.optimizer, options.state_factors.corrections}) {
+    if (std::isfinite(factor) && factor >= 0) continue;
+    throw ConfigError(fmt::format("state_factors: must be finite and not negative, found {}", factor));
   }
   if (options.algorithm == Algorithm::data_parallel && options.straight) {
     throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
@@ -100,7 +100,7 @@ class Planner {
         levels_(detail::levels_with_choice(topology)),
         options_(options),
         states_(detail::all_states(profile)),
-        memory_(profile, states_, options.optimizer_state_factor),
+        memory_(profile, states_, options.state_factors),
         limit_bytes_(topology.memory_bytes_per_worker) {}
 
   // The search does not count messages, and on several levels not all that an update has: where its plan needs more
@@ -140,7 +140,7 @@ class Planner {
 
   FoundPlan solve_sequence(std::int64_t limit_bytes) const {
     auto stages = detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
-                                            {options_.use_all_workers, limit_bytes, options_.optimizer_state_factor});
+                                            {options_.use_all_workers, limit_bytes, options_.state_factors});
     if (!stages) return std::nullopt;
     return detail::FoundPipeline{std::move(*stages), 0};
   }
@@ -157,7 +157,7 @@ class Planner {
     const auto whole = detail::StageFootprints(profile_, states_).of(0, states_.last());
     const detail::UsedStage used{.replicas = topology_.workers(),
                                  .microbatches_per_update = options_.microbatches_per_update};
-    const auto use = detail::use_of(Algorithm::data_parallel, used, options_.optimizer_state_factor);
+    const auto use = detail::use_of(Algorithm::data_parallel, used, options_.state_factors);
     const std::int64_t bytes = detail::memory_bytes(detail::memory_costs(whole, use), {});
     if (limit_bytes > 0 && bytes > limit_bytes) return std::nullopt;
     std::vector<FoundStage> stages;
@@ -183,7 +183,7 @@ class Planner {
 
   Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {
     Plan plan = make_plan(profile_, states, options_, placed);
-    detail::predict(plan, profile_, topology_, options_.optimizer_state_factor, states_);
+    detail::predict(plan, profile_, topology_, options_.state_factors, states_);
     return plan;
   }
 
@@ -215,7 +215,7 @@ class Planner {
     const std::vector<detail::TensorEnds> ends = detail::tensor_ends(profile_);
     for (std::size_t l = 0; l < layers; ++l) {
       const auto footprint = detail::stage_footprint(profile_, ends, {static_cast<int>(l)});
-      const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.optimizer_state_factor);
+      const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.state_factors);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
                                       profile_.layers[l].name, detail::format_bytes(bytes)));

@@ -58,12 +58,12 @@ PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topol
 }
 
 std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, const PlannedModel& model,
-                                    double optimizer_state_factor) {
+                                    StateFactors state_factors) {
   const MessageMemory messages{link_traffic(profile, model), model.one_process};
   std::vector<StageCosts> costs;
   for (int s = 0; s < static_cast<int>(plan.stages.size()); ++s) {
     const auto footprint = stage_footprint(profile, model.ends, model.stage_of_layer, s);
-    costs.push_back(memory_costs(footprint, stage_use(plan, s, optimizer_state_factor)));
+    costs.push_back(memory_costs(footprint, stage_use(plan, s, state_factors)));
     costs.back().most_message_bytes = message_bytes(plan, s, messages, footprint.parameter_bytes);
   }
   for (std::size_t l = 0; l < profile.layers.size(); ++l) {
@@ -75,12 +75,13 @@ std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, co
   return costs;
 }
 
-StageUse stage_use(const Plan& plan, int stage, double optimizer_state_factor) {
+StageUse stage_use(const Plan& plan, int stage, StateFactors state_factors) {
   const StagePlan& planned = stage_plan(plan, stage);
   const UsedStage used{.replicas = planned.replicas(),
                        .reduce_delay = planned.reduce_delay,
-                       .microbatches_per_update = microbatches_per_update(plan, stage)};
-  StageUse use = use_of(plan.algorithm, used, optimizer_state_factor);
+                       .microbatches_per_update = microbatches_per_update(plan, stage),
+                       .is_late = update_delay(plan, stage) > 0};
+  StageUse use = use_of(plan.algorithm, used, state_factors);
   use.recompute = planned.recompute;
   return use;
 }

@@ -23,10 +23,10 @@ PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topol
 
 // Of one replica of each stage. Recomputation repeats the forward within the backward. update_us stays 0.
 std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, const PlannedModel& model,
-                                    double optimizer_state_factor);
+                                    StateFactors state_factors);
 
 // How a stage of the plan uses its memory.
-StageUse stage_use(const Plan& plan, int stage, double optimizer_state_factor);
+StageUse stage_use(const Plan& plan, int stage, StateFactors state_factors);
 
 // Sorted by (from, to). A tensor goes once to each later stage that uses it.
 std::vector<LinkCosts> link_traffic(const Profile& profile, const PlannedModel& model);

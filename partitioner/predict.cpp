@@ -44,8 +44,8 @@ std::vector<CutBytes> cuts_between_stages(std::size_t stages, const Profile& pro
 }
 
 void predict_stages(Plan& plan, const Profile& profile, const PlannedModel& model, const detail::PlacedLinks& links,
-                    double optimizer_state_factor) {
-  const std::vector<StageCosts> costs = detail::stage_costs(plan, profile, model, optimizer_state_factor);
+                    StateFactors state_factors) {
+  const std::vector<StageCosts> costs = detail::stage_costs(plan, profile, model, state_factors);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     StagePlan& stage = plan.stages[s];
     stage.prediction.forward_us = costs[s].forward_us;
@@ -179,14 +179,14 @@ void predict_alternatives(Plan& plan, const Profile& profile, const Topology& to
 
 }  // namespace
 
-void detail::predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor,
+void detail::predict(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors,
                      const PlanningStates& states) {
   const PlannedModel model = planned_model(plan, profile, topology);
   const PlacedLinks links(plan, topology);
   plan.prediction = {};
   for (StagePlan& stage : plan.stages) stage.prediction = {};
   predict_sends(plan, link_traffic(profile, model));
-  predict_stages(plan, profile, model, links, optimizer_state_factor);
+  predict_stages(plan, profile, model, links, state_factors);
   const std::vector<CutBytes> cuts = cuts_between_stages(plan.stages.size(), profile, model);
   switch (plan.algorithm) {
     case Algorithm::pipedream:
@@ -213,9 +213,9 @@ void detail::predict(Plan& plan, const Profile& profile, const Topology& topolog
   predict_alternatives(plan, profile, topology, states);
 }
 
-void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor) {
+void predict(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors) {
   validate(profile);
-  detail::predict(plan, profile, topology, optimizer_state_factor, detail::all_states(profile));
+  detail::predict(plan, profile, topology, state_factors, detail::all_states(profile));
 }
 
 }  // namespace pipedream

@@ -9,7 +9,7 @@
 namespace pipedream::detail {
 
 // states: all_states(profile).
-void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor,
+void predict(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors,
              const PlanningStates& states);
 
 }  // namespace pipedream::detail

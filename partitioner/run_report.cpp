@@ -60,12 +60,18 @@ void describe(Fields& fields, WorkerCounts& worker) {
 }
 
 template <class Fields>
+void describe(Fields& fields, StateFactors& factors) {
+  fields.required("optimizer", factors.optimizer);
+  fields.required("corrections", factors.corrections);
+}
+
+template <class Fields>
 void describe(Fields& fields, RunReport& report) {
   fields.required("microbatch_size", report.microbatch_size);
   fields.required("microbatches", report.microbatches);
   fields.required("samples", report.samples);
   fields.required("seconds", report.seconds);
-  fields.required("optimizer_state_factor", report.optimizer_state_factor);
+  fields.required("state_factors", report.state_factors);
   fields.required("scores", report.scores);
   fields.required("measured", report.measured);
   fields.required("predicted", report.predicted);
@@ -117,7 +123,8 @@ void validate(const RunReport& report) {
   validate(report.measured, "measured", report.plan);
   require_length(report.workers, static_cast<std::size_t>(report.plan.workers()), false, "workers", "workers");
   require_figure(report.seconds, "seconds");
-  require_figure(report.optimizer_state_factor, "optimizer_state_factor");
+  require_figure(report.state_factors.optimizer, "state_factors.optimizer");
+  require_figure(report.state_factors.corrections, "state_factors.corrections");
 }
 
 RunReport parse_report(std::string_view json, const std::string& source) {

@@ -38,7 +38,7 @@ class Sequence {
   void extend_from(int first, const StageFootprints& footprints, const SequenceOptions& options) {
     for (int end = first + 1; end < states_.count(); ++end) {
       if (!states_.nested(first, end)) continue;
-      const std::int64_t bytes = memory_bytes(footprints.of(first, end), 0, options.optimizer_state_factor);
+      const std::int64_t bytes = memory_bytes(footprints.of(first, end), 0, options.state_factors);
       if (options.limit_bytes > 0 && bytes > options.limit_bytes) continue;
       for (std::size_t stages = 0; stages + 1 < best_.size(); ++stages) {
         const Prefix& before = best_[stages][at(first)];

@@ -14,7 +14,7 @@ namespace pipedream::detail {
 struct SequenceOptions {
   bool use_all = false;          // exactly as many workers as there are, else at most
   std::int64_t limit_bytes = 0;  // 0: no limit
-  double optimizer_state_factor = 1;
+  StateFactors state_factors = {};
 };
 
 // The compute is the same in all plans, so the links decide: the straight plan, stage s on worker s, that spends the

@@ -4,10 +4,10 @@
 namespace pipedream {
 
 SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
-                                 double optimizer_state_factor) {
+                                 StateFactors state_factors) {
   const detail::PlannedModel model = detail::planned_model(plan, profile, topology);
   SimulationCosts costs;
-  costs.stages = detail::stage_costs(plan, profile, model, optimizer_state_factor);
+  costs.stages = detail::stage_costs(plan, profile, model, state_factors);
   costs.links = detail::link_traffic(profile, model);
   costs.topology = topology;
   return costs;

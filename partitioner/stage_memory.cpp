@@ -4,8 +4,8 @@
 
 namespace pipedream::detail {
 
-StageMemory::StageMemory(const Profile& profile, const PlanningStates& states, double optimizer_state_factor)
-    : states_(states), footprints_(profile, states), factor_(optimizer_state_factor) {}
+StageMemory::StageMemory(const Profile& profile, const PlanningStates& states, StateFactors state_factors)
+    : states_(states), footprints_(profile, states), state_factors_(state_factors) {}
 
 void StageMemory::set_rule(const MemoryRule& rule) {
   rule_ = rule;
@@ -23,16 +23,19 @@ bool StageMemory::fits(const ReplicatedStage& stage) {
                                                    .warmup = stage.warmup,
                                                    .microbatches_per_update = rule_.microbatches_per_update,
                                                    .first_stage_versions = rule_.first_stage_versions});
-  const UsedStage used{
-      .replicas = stage.replicas, .reduce_delay = delay, .microbatches_per_update = rule_.microbatches_per_update};
-  const StageCosts costs = memory_costs(footprint(stage.first, stage.end), use_of(rule_.algorithm, used, factor_));
+  const UsedStage used{.replicas = stage.replicas,
+                       .reduce_delay = delay,
+                       .microbatches_per_update = rule_.microbatches_per_update,
+                       .is_late = stage.warmup > 0};
+  const StageCosts costs =
+      memory_costs(footprint(stage.first, stage.end), use_of(rule_.algorithm, used, state_factors_));
   return memory_bytes(costs, load) <= limit_bytes_;
 }
 
 bool StageMemory::is_hopeless(int first, int end) const {
   // Longer stages may hold fewer tensors, but never fewer parameters.
   const StageFootprint least{.parameter_bytes = states_.parameter_bytes(first, end)};
-  return memory_bytes(least, 0, factor_) > limit_bytes_;
+  return memory_bytes(least, 0, state_factors_) > limit_bytes_;
 }
 
 const StageFootprint& StageMemory::footprint(int first, int end) {

@@ -28,7 +28,7 @@ struct ReplicatedStage {
 class StageMemory {
  public:
   // Profile and states must outlive this.
-  StageMemory(const Profile& profile, const PlanningStates& states, double optimizer_state_factor);
+  StageMemory(const Profile& profile, const PlanningStates& states, StateFactors state_factors);
 
   void set_limit(std::int64_t limit_bytes) { limit_bytes_ = limit_bytes; }
   void set_rule(const MemoryRule& rule);
@@ -44,7 +44,7 @@ class StageMemory {
 
   const PlanningStates& states_;
   StageFootprints footprints_;
-  double factor_;
+  StateFactors state_factors_;
   std::int64_t limit_bytes_ = 0;
   MemoryRule rule_;
   AlgorithmTraits traits_;

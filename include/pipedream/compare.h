@@ -14,7 +14,7 @@ namespace pipedream {
 // What a run of so many microbatches takes and holds by simulation of the profile's figures; the simulation is no
 // longer than its steady state needs. Throws ConfigError where plan, profile and topology do not belong together.
 RunFigures simulated_figures(const Plan& plan, const Profile& profile, const Topology& topology,
-                             double optimizer_state_factor, std::int64_t microbatches);
+                             StateFactors state_factors, std::int64_t microbatches);
 
 // What the plan's own prediction says of them: times of stages and the microbatch, memory by worker.
 RunFigures planned_figures(const Plan& plan);

@@ -11,12 +11,13 @@
 
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream {
 
 struct DepthOptions {
-  double optimizer_state_factor = 1;
+  StateFactors state_factors = {};
   double tolerance = 0.01;                 // this much slower than possible is fast enough
   std::int64_t most_actions = 10'000'000;  // after as many simulated actions only what must be is tried
 };

@@ -4,6 +4,7 @@
 #include "pipedream/cost_model.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream {
@@ -14,7 +15,7 @@ struct PartitionOptions {
   bool straight = false;         // no replicas
   bool use_all_workers = false;  // fail rather than leave a worker idle; pipedream_compat never does
   std::int64_t microbatches_per_update = 0;
-  double optimizer_state_factor = 1;  // optimizer state bytes per parameter byte: SGD 0, momentum 1, Adam 2
+  StateFactors state_factors = {};
 };
 
 // The plan with the least bottleneck in the cost model, over all ways to cut the graph of the layers where no tensor
@@ -26,6 +27,6 @@ struct PartitionOptions {
 Plan partition(const Profile& profile, const Topology& topology, const PartitionOptions& options = {});
 
 // Fills every prediction of the plan from the profile, also for a hand-written plan.
-void predict(Plan& plan, const Profile& profile, const Topology& topology, double optimizer_state_factor = 1);
+void predict(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors = {});
 
 }  // namespace pipedream

@@ -12,6 +12,7 @@
 
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/timeline.h"
 #include "pipedream/topology.h"
 
@@ -43,9 +44,9 @@ struct RunReport {
   std::int64_t microbatches = 0;  // trained
   std::int64_t samples = 0;
   double seconds = 0;
-  double optimizer_state_factor = 0;  // bytes of state per byte of parameters
-  Topology topology = {};             // that predictions used; no levels where nothing was simulated
-  RunFigures predicted = {};          // by simulation, else by the plan's closed form
+  StateFactors state_factors = {};
+  Topology topology = {};     // that predictions used; no levels where nothing was simulated
+  RunFigures predicted = {};  // by simulation, else by the plan's closed form
   RunFigures measured = {};
   std::vector<WorkerCounts> workers = {};
   std::vector<Score> scores = {};

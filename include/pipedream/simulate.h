@@ -23,6 +23,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/program.h"
 #include "pipedream/schedule.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/timeline.h"
 #include "pipedream/topology.h"
 
@@ -65,7 +66,7 @@ struct SimulationCosts {
 // The costs of a plan as a profile measured them; update_us stays 0, which no profile has. Throws ConfigError where
 // plan, profile and topology do not fit each other.
 SimulationCosts simulation_costs(const Plan& plan, const Profile& profile, const Topology& topology,
-                                 double optimizer_state_factor = 1);
+                                 StateFactors state_factors = {});
 
 // A run that is long enough for its steady state to show: whole updates, at least four times what is in flight.
 Segment steady_segment(const Plan& plan);

@@ -56,7 +56,7 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
                     .straight = options.straight,
                     .use_all_workers = true,
                     .microbatches_per_update = options.microbatches_per_update,
-                    .optimizer_state_factor = state_factor_of(options, algorithm)});
+                    .state_factors = state_factors_of(options, algorithm)});
 }
 
 void choose_recomputation(Plan& plan, const Options& options) {
@@ -74,11 +74,11 @@ void choose_recomputation(Plan& plan, const Options& options) {
 
 }  // namespace
 
-double state_factor_of(const Options& options, Algorithm algorithm) {
-  double factor = state_factor(options.optimizer);
+StateFactors state_factors_of(const Options& options, Algorithm algorithm) {
+  StateFactors factors = state_factor(options.optimizer);
   for (const DelayCorrectionSpec& spec : corrections_of(options.correction_specs(), algorithm))
-    factor += spec.state_factor;
-  return factor;
+    factors.corrections += spec.state_factor;
+  return factors;
 }
 
 Profile measure(Session& session, const LayerGraph& graph, const Dataset& data) {
@@ -135,7 +135,7 @@ ObtainedPlan obtain_plan(Session& session, const LayerGraph& graph, const Datase
       if (!options.recompute) return {*plan, profile, topology};
       choose_recomputation(*plan, options);
     }
-    predict(*plan, profile, topology, state_factor_of(options, plan->algorithm));
+    predict(*plan, profile, topology, state_factors_of(options, plan->algorithm));
     return {*plan, profile, topology};
   });
 }

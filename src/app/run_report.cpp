@@ -18,7 +18,7 @@ Plan plan_that_ran(const Options& options, const Plan& plan) {
 RunFigures predicted_figures(const RunReport& report, const ObtainedPlan& obtained, bool has_segments) {
   if (has_segments) return {};
   if (!obtained.profile) return planned_figures(report.plan);
-  return simulated_figures(report.plan, *obtained.profile, obtained.topology, report.optimizer_state_factor,
+  return simulated_figures(report.plan, *obtained.profile, obtained.topology, report.state_factors,
                            report.microbatches);
 }
 
@@ -40,7 +40,7 @@ RunReport make_report(const Options& options, const FinishedRun& run) {
                    .microbatches = run.result.microbatches,
                    .samples = run.result.samples,
                    .seconds = run.result.seconds,
-                   .optimizer_state_factor = state_factor_of(options, run.obtained.plan.algorithm),
+                   .state_factors = state_factors_of(options, run.obtained.plan.algorithm),
                    .topology = run.obtained.topology};
   report.predicted = predicted_figures(report, run.obtained, !options.segments.empty());
   const TimelineFigures figures = summarize(run.timeline, report.plan);

@@ -15,6 +15,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/run.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream::detail {
@@ -66,8 +67,8 @@ struct ObtainedPlan {
 // Collective: reads the plan of --plan, or profiles and plans; with predictions where there is a profile.
 ObtainedPlan obtain_plan(Session& session, const LayerGraph& graph, const Dataset& data);
 
-// Bytes of state per byte of parameters, of the optimizer and the delay corrections.
-double state_factor_of(const Options& options, Algorithm algorithm);
+// Of the optimizer and the delay corrections.
+StateFactors state_factors_of(const Options& options, Algorithm algorithm);
 
 // The plan of --plan, held against graph and workers. Local.
 Plan read_checked_plan(const Session& session, const LayerGraph& graph);

@@ -61,9 +61,12 @@ std::vector<Plan> plans_of(const LayerGraph& graph, Algorithm algorithm, int wor
 // "worker 1: predicted 5, measured 7 bytes", where they are too far from each other.
 std::string check_memory(Communicator& comm, const TestModel& model, const Profile& profile, const Plan& plan,
                          const OptimizerSpec& optimizer) {
-  const RunFigures predicted = simulated_figures(plan, profile, profile.topology, state_factor(optimizer), kSteps);
-  Trainer trainer(model.graph, plan, comm,
-                  {.optimizer = optimizer, .corrections = std::vector<DelayCorrectionSpec>{}, .measure_memory = true});
+  StateFactors factors = state_factor(optimizer);
+  for (const DelayCorrectionSpec& spec : corrections_of(std::nullopt, plan.algorithm)) {
+    factors.corrections += spec.state_factor;
+  }
+  const RunFigures predicted = simulated_figures(plan, profile, profile.topology, factors, kSteps);
+  Trainer trainer(model.graph, plan, comm, {.optimizer = optimizer, .measure_memory = true});
   trainer.train(*model.data, {.steps = kSteps, .microbatch_size = kSize});
   const std::vector<RuntimeCounters> workers = trainer.counters_of_workers();
   std::string wrong;

@@ -127,7 +127,7 @@ class Enumeration {
     for (std::size_t s = 0; s < plan.stages.size(); ++s) {
       const Layers layers = plan.stages[s].until & ~plan.stages[s].before;
       const std::int64_t bytes = stage_bytes(profile_, layers, load_of_stage(options_, plan.stages, depth, s),
-                                             options_.optimizer_state_factor);
+                                             options_.state_factors.optimizer);
       plan.greatest_bytes = std::max(plan.greatest_bytes, bytes);
     }
     if (topology_.memory_bytes_per_worker > 0 && plan.greatest_bytes > topology_.memory_bytes_per_worker) return;

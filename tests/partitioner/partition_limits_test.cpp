@@ -33,8 +33,8 @@ TEST_CASE("what cannot be planned is said") {
   update.microbatches_per_update = 4;
   CHECK_THAT(error(chain_profile(), small_topology(2), update), Contains("microbatches_per_update"));
   PartitionOptions factor;
-  factor.optimizer_state_factor = -1;
-  CHECK_THAT(error(chain_profile(), small_topology(2), factor), Contains("optimizer_state_factor"));
+  factor.state_factors = -1;
+  CHECK_THAT(error(chain_profile(), small_topology(2), factor), Contains("state_factors"));
   Profile broken = chain_profile();
   broken.layers[1].forward_us = -1;
   CHECK_THAT(error(broken, small_topology(2)), Contains("layers[1].forward_us"));

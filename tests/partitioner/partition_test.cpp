@@ -32,7 +32,7 @@ void check_plan(const Plan& plan, const Profile& profile, const Topology& topolo
   CHECK_NOTHROW(validate(plan));
   // Every layer once, none before what it uses.
   Plan copy = plan;
-  CHECK_NOTHROW(predict(copy, profile, topology, options.optimizer_state_factor));
+  CHECK_NOTHROW(predict(copy, profile, topology, options.state_factors));
   CHECK(to_json(copy) == to_json(plan));
 }
 
@@ -67,7 +67,7 @@ RandomCase random_case(std::mt19937_64& random, Algorithm algorithm, int most_la
   result.options.algorithm = algorithm;
   result.options.straight = random() % 3 == 0;
   result.options.use_all_workers = random() % 3 == 0;
-  result.options.optimizer_state_factor = static_cast<double>(random() % 5) / 2;
+  result.options.state_factors = static_cast<double>(random() % 5) / 2;
   return result;
 }
 
@@ -76,7 +76,7 @@ void compare_with_oracle(const RandomCase& one, Tally& tally) {
   const auto plan = try_partition(one.profile, one.topology, one.options);
   INFO(to_string(one.options.algorithm) << (one.options.straight ? ", straight" : "")
                                         << (one.options.use_all_workers ? ", all" : "") << ", factor "
-                                        << one.options.optimizer_state_factor << "\n"
+                                        << one.options.state_factors.optimizer << "\n"
                                         << to_json(one.profile) << to_json(one.topology));
   REQUIRE(plan.has_value() == expected.has_value());
   if (!plan) {
@@ -108,7 +108,7 @@ void compare_bottleneck(const RandomCase& one, Tally& tally) {
   INFO(to_string(one.options.algorithm) << (one.options.straight ? ", straight" : "")
                                         << (one.options.use_all_workers ? ", all" : "") << ", update "
                                         << one.options.microbatches_per_update << ", factor "
-                                        << one.options.optimizer_state_factor << "\n"
+                                        << one.options.state_factors.optimizer << "\n"
                                         << to_json(one.profile) << to_json(one.topology));
   REQUIRE(plan.has_value() == expected.has_value());
   ++(plan ? tally.feasible : tally.infeasible);
