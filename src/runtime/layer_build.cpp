@@ -34,6 +34,20 @@ void refuse_unsupported(const std::string& layer, const torch::nn::Module& modul
   }
 }
 
+// A module that lives outside of its layer is, or can be, part of another one. In a stage of its own each would train a
+// copy, and nobody would notice that the weights are tied no more.
+void refuse_shared(const std::string& layer, const LayerInstance& instance) {
+  if (instance.module->parameters().empty()) return;
+  const long held = instance.module.use_count();
+  const auto copy_of_call = instance.forward;
+  const long held_by_call = instance.module.use_count() - held;
+  if (held == 1 + held_by_call) return;
+  throw ConfigError(fmt::format(
+      "layer '{}': its factory returned a module that is held elsewhere too, so that layers may share its weights. Tied "
+      "weights are not supported: have the factory make a new module each time",
+      layer));
+}
+
 LayerInstance call_factory(const Layer& layer, std::uint64_t run_seed) {
   const GeneratorScope scope(layer_seed(run_seed, layer.name));
   try {
@@ -55,6 +69,7 @@ NamedTensorList prefixed(const std::string& layer, const Items& items) {
 LayerInstance build_layer(const Layer& layer, std::uint64_t run_seed, torch::Device device) {
   LayerInstance instance = call_factory(layer, run_seed);
   if (!instance.module) return instance;
+  refuse_shared(layer.name, instance);
   refuse_unsupported(layer.name, *instance.module);
   instance.module->to(device);
   return instance;

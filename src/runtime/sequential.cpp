@@ -27,13 +27,13 @@ void refuse_shared_weights(const torch::nn::SequentialImpl& modules) {
 }
 
 LayerInstance copy_of(torch::nn::AnyModule& child) {
-  auto copy = std::make_shared<torch::nn::AnyModule>(child.clone());
+  torch::nn::AnyModule copy = child.clone();
   const auto from = child.ptr()->named_parameters();
   // A clone starts from a new module, whose parameters all want gradients.
-  for (auto& parameter : copy->ptr()->named_parameters()) {
+  for (auto& parameter : copy.ptr()->named_parameters()) {
     parameter.value().set_requires_grad(from[parameter.key()].requires_grad());
   }
-  return {copy->ptr(), [copy](const Tensors& in) { return Tensors{copy->forward(in.at(0))}; }};
+  return {copy.ptr(), [copy](const Tensors& in) mutable { return Tensors{copy.forward(in.at(0))}; }};
 }
 
 }  // namespace

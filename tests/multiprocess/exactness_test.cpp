@@ -4,9 +4,11 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "pipedream/mpi_communicator.h"
+#include "support/product.h"
 
 using namespace pipedream;
 using namespace pipedream::testing;
@@ -103,6 +105,21 @@ TEST_CASE("the other algorithms over MPI") {
       example.optimizer.clipping = {.max_norm = 0.5, .scope = traits.flushes ? ClipScope::global : ClipScope::stage};
       example.segments = {11, 6};
       check_over_mpi(*comm, example);
+    }
+  }
+}
+
+TEST_CASE("every algorithm, optimizer, plan and kind of microbatch over MPI", "[product]") {
+  const auto comm = make_mpi_communicator(MPI_COMM_WORLD);
+  if (comm->size() > 3) return;
+  for (const ExactnessCase& example : product_cases(comm->size())) {
+    const WorkerRun run = run_worker(example, *comm);
+    INFO(describe(example));
+    for (const std::string& text : comm->all_gather(difference(run, replay(example)))) CHECK(text == "");
+    // A mistake in a stage may show in the ranks of others only.
+    for (const Mutation mutation : twins_of(example)) {
+      const auto seen = comm->all_gather(difference(run, replay(example, mutation)));
+      CHECK(std::any_of(seen.begin(), seen.end(), [](const std::string& text) { return !text.empty(); }));
     }
   }
 }

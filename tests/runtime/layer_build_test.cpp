@@ -1,5 +1,6 @@
 #include "runtime/layer_build.h"
 
+#include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/embedding.h>
@@ -74,6 +75,22 @@ TEST_CASE("embeddings that cannot be versioned are refused", "[layer_build]") {
                     Contains("'words'") && Contains("max_norm 1"));
   CHECK_THROWS_WITH(build_layer(sequential, 1, torch::kCPU), Contains("'words'") && Contains("sparse"));
   CHECK_THROWS_WITH(build_layer(layer("bag", bag), 1, torch::kCPU), Contains("'bag'") && Contains("sparse"));
+}
+
+TEST_CASE("a module that layers could share is refused", "[layer_build]") {
+  const torch::nn::Linear captured(3, 4);
+  const auto make = [captured] { return captured; };
+  CHECK_THROWS_WITH(build_layer(layer("head", make), 1, torch::kCPU),
+                    Contains("layer 'head'") && Contains("held elsewhere") && Contains("Tied weights"));
+  const auto call = [](torch::nn::Linear& module, const torch::Tensor& x) { return module->forward(x); };
+  LayerGraph graph;
+  graph.layer("embed", graph.input("x"), make, call);
+  CHECK_THROWS_WITH(build_layer(graph.layers().front(), 1, torch::kCPU), Contains("layer 'embed'"));
+  // Part of a module that lives on.
+  const torch::nn::Sequential whole(torch::nn::Linear(3, 3), torch::nn::ReLU());
+  const auto part = [whole] { return whole->ptr<torch::nn::LinearImpl>(0); };
+  CHECK_THROWS_WITH(build_layer(layer("part", part), 1, torch::kCPU), Contains("layer 'part'"));
+  CHECK_NOTHROW(build_layer(layer("relu", [whole] { return whole->ptr<torch::nn::ReLUImpl>(1); }), 1, torch::kCPU));
 }
 
 TEST_CASE("a factory that fails names its layer", "[layer_build]") {
