@@ -2,8 +2,8 @@
 //
 // A worker holds its weight versions, the optimizer's state, the buffers, gradients that wait for their update, what
 // its microbatches in flight keep for their backwards, and messages on their way. To that comes what the pass at work
-// takes for itself, or the update with the gradients that only live until then. Model inputs are not in a profile and
-// not counted, but for what layers keep of them.
+// takes for itself, or the update with the gradients that only live until then. Of model inputs what layers keep
+// counts, and the copies of recomputation.
 #pragma once
 
 #include <cstdint>

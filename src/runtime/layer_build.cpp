@@ -42,10 +42,11 @@ void refuse_shared(const std::string& layer, const LayerInstance& instance) {
   const auto copy_of_call = instance.forward;
   const long held_by_call = instance.module.use_count() - held;
   if (held == 1 + held_by_call) return;
-  throw ConfigError(fmt::format(
-      "layer '{}': its factory returned a module that is held elsewhere too, so that layers may share its weights. Tied "
-      "weights are not supported: have the factory make a new module each time",
-      layer));
+  throw ConfigError(
+      fmt::format("layer '{}': its factory returned a module that is held elsewhere too, so that layers may share its "
+                  "weights. Tied "
+                  "weights are not supported: have the factory make a new module each time",
+                  layer));
 }
 
 LayerInstance call_factory(const Layer& layer, std::uint64_t run_seed) {

@@ -16,8 +16,8 @@ namespace pipedream {
 
 // Calls the factory with the generator seeded by layer_seed(run_seed, name) and moves parameters and buffers to the
 // device (initial values are always drawn on the CPU, so that they do not depend on it). Throws ConfigError naming the
-// layer: the factory failed or returned null, or a module with parameters that somebody else holds too; an embedding that
-// writes its weights in forward (max_norm); sparse gradients.
+// layer: the factory failed or returned null, or a module with parameters that somebody else holds too; an embedding
+// that writes its weights in forward (max_norm); sparse gradients.
 LayerInstance build_layer(const Layer& layer, std::uint64_t run_seed, torch::Device device);
 
 using NamedTensorList = std::vector<std::pair<std::string, torch::Tensor>>;

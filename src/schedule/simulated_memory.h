@@ -6,6 +6,7 @@
 // microbatch in flight holds anyway (StageCosts::in_flight_bytes) count there.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 

@@ -16,12 +16,12 @@ std::vector<Plan> plans_of(const LayerGraph& graph, Algorithm algorithm, int wor
 void add_cases(std::vector<ExactnessCase>& cases, Algorithm algorithm, int workers, std::int64_t rows) {
   const TestModel model = conv_model(rows);
   for (const Plan& plan : plans_of(model.graph, algorithm, workers)) {
-    for (const OptimizerSpec& optimizer : {sgd({.learning_rate = 0.05}), sgd({.learning_rate = 0.05, .momentum = 0.9}),
-                                           adam({.learning_rate = 0.01})}) {
+    for (const OptimizerSpec& optimizer :
+         {sgd({.learning_rate = 0.05}), sgd({.learning_rate = 0.05, .momentum = 0.9}), adam({.learning_rate = 0.01})}) {
       for (const bool recompute : {false, true}) {
         if (recompute && traits_of(algorithm).overwrites) continue;
-        ExactnessCase& added = cases.emplace_back(
-            ExactnessCase{.model = model, .plan = plan, .optimizer = optimizer, .segments = {8, 5}});
+        ExactnessCase& added =
+            cases.emplace_back(ExactnessCase{.model = model, .plan = plan, .optimizer = optimizer, .segments = {8, 5}});
         for (StagePlan& stage : added.plan.stages) stage.recompute = recompute;
         if (algorithm == Algorithm::pipemare) added.corrections = {.t1 = true, .annealing_microbatches = 6, .t2 = true};
       }
