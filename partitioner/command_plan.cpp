@@ -56,6 +56,8 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
   command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
   command.add_option("--microbatches-per-update", microbatches_per_update_,
                      "For data-parallel (default: the number of workers)");
+  command.add_option("--stages-per-worker", stages_per_worker_,
+                     "For interleaved-1f1b (default: the fastest of 2 to 8)");
   optimizer_.add_to(command);
   command.add_option("-o,--output", output_, "File to write the plan to");
   command.add_flag("--json", json_, "Print the plan as JSON instead of a table");
@@ -81,6 +83,7 @@ PartitionOptions PlanCommand::options() const {
   options.straight = straight_;
   options.use_all_workers = use_all_workers_;
   options.microbatches_per_update = microbatches_per_update_;
+  options.stages_per_worker = stages_per_worker_;
   options.state_factors = optimizer_.state_factor();
   return options;
 }

@@ -42,6 +42,7 @@ class PlanCommand {
   std::string cost_model_ = "pipedream";
   std::string depths_ = "least";
   bool straight_ = false;
+  int stages_per_worker_ = 0;
   bool use_all_workers_ = false;
   std::int64_t microbatches_per_update_ = 0;
   std::string output_;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "partitioner/compat_planner.h"
+#include "partitioner/interleaved_plan.h"
 #include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
 #include "partitioner/placement.h"
@@ -34,8 +35,16 @@ void check(const PartitionOptions& options) {
     throw ConfigError(fmt::format("cost_model: pipedream-compat plans pipelines; {} has but one best plan",
                                   to_string(options.algorithm)));
   }
-  if (traits_of(options.algorithm).shares_workers) {
-    throw ConfigError(fmt::format("algorithm: the planner gives each worker one stage; {} plans are written by hand",
+  const bool interleaves = traits_of(options.algorithm).shares_workers;
+  if (interleaves && options.cost_model == CostModel::pipedream_compat) {
+    throw ConfigError("cost_model: pipedream-compat gives each worker one stage; interleaved-1f1b several");
+  }
+  if (options.stages_per_worker < 0 || options.stages_per_worker == 1) {
+    throw ConfigError(
+        fmt::format("stages_per_worker: must be 2 or more, or 0 for the best, found {}", options.stages_per_worker));
+  }
+  if (options.stages_per_worker > 0 && !interleaves) {
+    throw ConfigError(fmt::format("stages_per_worker: {} gives each worker one stage; interleaved-1f1b several",
                                   to_string(options.algorithm)));
   }
 }
@@ -243,7 +252,9 @@ Plan partition(const Profile& profile, const Topology& topology, const Partition
   validate(profile);
   validate(topology);
   check(options);
-  Plan plan = Planner(profile, topology, options).plan();
+  const bool interleaves = traits_of(options.algorithm).shares_workers;
+  Plan plan =
+      interleaves ? detail::interleaved_plan(profile, topology, options) : Planner(profile, topology, options).plan();
   validate(plan);
   return plan;
 }

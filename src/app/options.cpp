@@ -94,6 +94,10 @@ void add_planning(CLI::App& command, RawOptions& raw) {
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
   command
+      .add_option("--stages-per-worker", options.stages_per_worker,
+                  "Of interleaved-1f1b; unless told the fastest of 2 to 8")
+      ->excludes("--plan");
+  command
       .add_option("--microbatches-per-update", options.microbatches_per_update,
                   "Microbatches in one update: unless told, of data-parallel one for each worker, of gpipe and "
                   "1f1b-flush four, "

@@ -48,6 +48,7 @@ struct Options {
   std::filesystem::path profile;
   std::optional<Algorithm> algorithm;
   bool straight = false;
+  int stages_per_worker = 0;
   std::int64_t microbatches_per_update = 0;  // 0: not given
   std::optional<CorrectionChoice> corrections;
   std::vector<TrainSegment> segments;

@@ -56,6 +56,7 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
                     .straight = options.straight,
                     .use_all_workers = true,
                     .microbatches_per_update = options.microbatches_per_update,
+                    .stages_per_worker = options.stages_per_worker,
                     .state_factors = state_factors_of(options, algorithm)});
 }
 

@@ -27,8 +27,18 @@ TEST_CASE("what cannot be planned is said") {
   CHECK_THAT(error(chain_profile(), small_topology(2), data_parallel), Contains("straight"));
   PartitionOptions interleaved;
   interleaved.algorithm = Algorithm::interleaved_1f1b;
-  CHECK_THAT(error(chain_profile(), small_topology(2), interleaved),
-             Equals("algorithm: the planner gives each worker one stage; interleaved-1f1b plans are written by hand"));
+  CHECK_THAT(error(chain_profile(3), small_topology(2), interleaved),
+             Equals("interleaved-1f1b with 2 stages a worker needs 4 layers for 2 workers, the model has 3"));
+  CHECK_THAT(error(chain_profile(9), small_topology(1), interleaved), Contains("needs 2 workers or more"));
+  interleaved.stages_per_worker = 1;
+  CHECK_THAT(error(chain_profile(9), small_topology(2), interleaved),
+             Equals("stages_per_worker: must be 2 or more, or 0 for the best, found 1"));
+  interleaved.stages_per_worker = 2;
+  interleaved.microbatches_per_update = 3;
+  CHECK_THAT(error(chain_profile(9), small_topology(2), interleaved), Contains("microbatches_per_update"));
+  interleaved.algorithm = Algorithm::gpipe;
+  CHECK_THAT(error(chain_profile(9), small_topology(2), interleaved),
+             Equals("stages_per_worker: gpipe gives each worker one stage; interleaved-1f1b several"));
   PartitionOptions update;
   update.microbatches_per_update = 4;
   CHECK_THAT(error(chain_profile(), small_topology(2), update), Contains("microbatches_per_update"));
