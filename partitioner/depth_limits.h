@@ -7,6 +7,7 @@
 #include "partitioner/memory_model.h"
 #include "partitioner/message_memory.h"
 #include "partitioner/planned_model.h"
+#include "pipedream/state_factors.h"
 
 namespace pipedream::detail {
 

@@ -7,6 +7,7 @@
 
 #include "pipedream/profile.h"
 #include "pipedream/simulate.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream {

@@ -7,6 +7,7 @@
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
 #include "pipedream/simulate.h"
+#include "pipedream/state_factors.h"
 #include "planning/profile_graph.h"
 
 namespace pipedream::detail {

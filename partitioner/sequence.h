@@ -7,6 +7,7 @@
 
 #include "partitioner/footprints.h"
 #include "partitioner/pipeline_costs.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream::detail {

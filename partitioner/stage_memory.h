@@ -6,6 +6,7 @@
 
 #include "partitioner/footprints.h"
 #include "pipedream/algorithm.h"
+#include "pipedream/state_factors.h"
 
 namespace pipedream::detail {
 
