@@ -26,12 +26,13 @@ class ComputeIndex {
 
   double steps_per_us() const { return steps_per_us_; }
   double step_of(int state) const { return step_of_[at(state)]; }
-  // No state before it has so many steps of compute; a step more or less is on the safe side of any rounding.
-  int first_from(double steps) const { return steps <= 1 ? 0 : first_from_[static_cast<std::size_t>(steps - 1)]; }
+  // No state before it has so many steps of compute; a step more or less is on the safe side of any rounding. So is
+  // what is no number, as no limit on layers without compute makes it.
+  int first_from(double steps) const { return steps > 1 ? first_from_[static_cast<std::size_t>(steps - 1)] : 0; }
   // No state after it has so few.
   int last_until(double steps) const {
-    return steps >= static_cast<double>(first_from_.size() - 3) ? first_from_.back()
-                                                                : first_from_[static_cast<std::size_t>(steps) + 2];
+    return steps < static_cast<double>(first_from_.size() - 3) ? first_from_[static_cast<std::size_t>(steps) + 2]
+                                                               : first_from_.back();
   }
 
  private:
