@@ -138,7 +138,7 @@ int CompatSearch::components_with(int first, int end, int most) const {
   if (costs_.limits_memory() && after > 0) {
     const std::int64_t batches = costs_.batches_that_fit(first, end);
     if (batches == 0) return most + 1;
-    replicas = static_cast<int>(std::max<std::int64_t>(replicas, (after + batches - 1) / batches));
+    replicas = static_cast<int>(std::max<std::int64_t>(replicas, (after - 1) / batches + 1));
   }
   return std::min(most + 1, after + replicas);
 }
