@@ -64,17 +64,6 @@ WorkersOfStages workers_of(const BarePlan& wanted) {
   return in_turn(wanted.workers, wanted.stages != 0 ? wanted.stages : by_default);
 }
 
-std::vector<int> warmup_of(const BarePlan& wanted, const std::vector<int>& replicas) {
-  if (wanted.warmup.empty()) {
-    return traits_of(wanted.algorithm).has_warmup ? default_warmup(replicas) : std::vector<int>(replicas.size(), 0);
-  }
-  if (wanted.warmup.size() != replicas.size()) {
-    throw ConfigError(fmt::format("--warmup {}: one depth for each of the {}", fmt::join(wanted.warmup, ","),
-                                  count_of(static_cast<std::int64_t>(replicas.size()), "stage")));
-  }
-  return wanted.warmup;
-}
-
 }  // namespace
 
 Plan make_bare_plan(const BarePlan& wanted) {
@@ -88,8 +77,8 @@ Plan make_bare_plan(const BarePlan& wanted) {
     stage.workers = std::move(workers);
     replicas.push_back(stage.replicas());
   }
-  const std::vector<int> warmup = warmup_of(wanted, replicas);
-  for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
+  if (traits_of(plan.algorithm).has_warmup) set_depths(plan, {.warmup = default_warmup(replicas)});
+  set_depths(plan, wanted.depths);
   validate(plan);
   return plan;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "partitioner/given_depths.h"
 #include "pipedream/plan.h"
 
 namespace pipedream {
@@ -14,7 +15,7 @@ struct BarePlan {
   int workers = 0;            // 0: the sum of the replicas
   int stages = 0;             // 0: one for each of the replicas, else one a worker, the only one under data_parallel
   std::vector<int> replicas;  // by stage; empty: stage s is on worker s mod workers, the only one on all
-  std::vector<int> warmup;    // by stage; empty: the default depths where the algorithm has any
+  GivenDepths depths;         // without: the default ones where the algorithm has any
   std::int64_t microbatches_per_update = 0;
 };
 

@@ -93,7 +93,10 @@ void ScheduleCommand::add_plan_options() {
   add("--workers", bare_.workers, "How many");
   add("--stages", bare_.stages, "How many (default: one a worker; one for data-parallel); in turn on the workers");
   add("--replicas", bare_.replicas, "Of each stage, as in 2,1,1")->delimiter(',')->allow_extra_args(false);
-  add("--warmup", bare_.warmup, "Of each stage, as in 3,2,1,0 (default: the least at which no stage starves)")
+  add("--warmup", bare_.depths.warmup, "Of each stage, as in 3,2,1,0 (default: the least at which no stage starves)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  add("--reduce-delay", bare_.depths.reduce_delay, "Of each stage, as in 1,0 (default: 0)")
       ->delimiter(',')
       ->allow_extra_args(false);
   add("--microbatches-per-update", bare_.microbatches_per_update, "Where the algorithm leaves it open")

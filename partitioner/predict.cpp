@@ -183,8 +183,7 @@ void detail::predict(Plan& plan, const Profile& profile, const Topology& topolog
                      const PlanningStates& states) {
   const PlannedModel model = planned_model(plan, profile, topology);
   const PlacedLinks links(plan, topology);
-  plan.prediction = {};
-  for (StagePlan& stage : plan.stages) stage.prediction = {};
+  clear_predictions(plan);
   predict_sends(plan, link_traffic(profile, model));
   predict_stages(plan, profile, model, links, state_factors);
   const std::vector<CutBytes> cuts = cuts_between_stages(plan.stages.size(), profile, model);

@@ -104,6 +104,9 @@ void write_plan(const Plan& plan, const std::filesystem::path& path);
 Plan parse_plan(std::string_view json, const std::string& source);
 std::string to_json(const Plan& plan);
 
+// Forgets what was expected of the plan and its stages.
+void clear_predictions(Plan& plan);
+
 // The same stages on the same workers under another algorithm. Depths are kept where both have them, else set to the
 // default; what the algorithm leaves no choice of, and predictions, are cleared. Throws ConfigError where the stages
 // cannot run under it, or microbatches_per_update does not fit.

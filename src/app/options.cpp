@@ -33,6 +33,7 @@ struct RawOptions {
   std::optional<double> decay;
   std::string segments;
   std::string recompute;
+  std::string depths = "least";
   OptimizerOptions optimizer;
 };
 
@@ -86,6 +87,26 @@ void add_profile(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
+void add_depths(CLI::App& command, RawOptions& raw) {
+  GivenDepths& given = raw.options.depths;
+  auto* warmup = command.add_option("--warmup", given.warmup,
+                                    "Forwards of each stage before its first backward, less one, as in 3,2,1,0; what "
+                                    "the plan says unless told");
+  auto* reduce_delay =
+      command.add_option("--reduce-delay", given.reduce_delay,
+                         "Rounds that each stage's all-reduce may run behind, as in 1,0; what the plan says unless "
+                         "told");
+  for (CLI::Option* option : {warmup, reduce_delay}) option->delimiter(',')->allow_extra_args(false);
+  command
+      .add_option("--depths", raw.depths,
+                  "Warm-up of the stages that are planned here: least, or simulated for what also hides transfers")
+      ->check(CLI::IsMember({"least", "simulated"}).description(""))
+      ->capture_default_str()
+      ->excludes(warmup)
+      ->excludes(reduce_delay)
+      ->excludes("--plan");
+}
+
 void add_planning(CLI::App& command, RawOptions& raw) {
   Options& options = raw.options;
   command.add_option("--plan", options.plan, "Run this plan; without it, profile and plan first");
@@ -93,6 +114,7 @@ void add_planning(CLI::App& command, RawOptions& raw) {
   command.add_option("--algorithm", raw.algorithm, fmt::format("One of {}; pipedream unless told", algorithm_names()));
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
+  add_depths(command, raw);
   command
       .add_option("--stages-per-worker", options.stages_per_worker,
                   "Of interleaved-1f1b; unless told the fastest of 2 to 8")
@@ -177,6 +199,7 @@ void finish(RawOptions& raw, const Application& application) {
   }
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
   options.optimizer = raw.optimizer.choose(application.optimizer);
+  options.simulates_depths = raw.depths == "simulated";
   if (!raw.recompute.empty()) options.recompute = parse_stages(raw.recompute);
   if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
   const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/algorithm_options.h"
+#include "partitioner/given_depths.h"
 #include "pipedream/algorithm.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/run.h"
@@ -53,6 +54,8 @@ struct Options {
   std::optional<CorrectionChoice> corrections;
   std::vector<TrainSegment> segments;
   std::optional<StageChoice> recompute;
+  GivenDepths depths;
+  bool simulates_depths = false;
   std::int64_t epochs = 10;
   std::int64_t steps = 0;  // 0: not given
   bool shuffle = true;
@@ -73,6 +76,7 @@ struct Options {
   // verify, with the options of train that it shares
   std::optional<double> tolerance;
 
+  bool changes_stages() const { return recompute || !depths.warmup.empty() || !depths.reduce_delay.empty(); }
   std::optional<std::vector<DelayCorrectionSpec>> correction_specs() const {
     if (!corrections) return std::nullopt;
     return pipedream::corrections(*corrections);

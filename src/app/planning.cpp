@@ -6,6 +6,7 @@
 
 #include "app/agree.h"
 #include "app/session.h"
+#include "pipedream/depths.h"
 #include "pipedream/error.h"
 #include "pipedream/partition.h"
 #include "pipedream/profiler.h"
@@ -61,7 +62,6 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
 }
 
 void choose_recomputation(Plan& plan, const Options& options) {
-  if (!options.recompute) return;
   for (StagePlan& stage : plan.stages) stage.recompute = options.recompute->all;
   for (const int s : options.recompute->stages) {
     if (s >= static_cast<int>(plan.stages.size())) {
@@ -70,6 +70,14 @@ void choose_recomputation(Plan& plan, const Options& options) {
     }
     plan.stages[static_cast<std::size_t>(s)].recompute = true;
   }
+}
+
+// What the command line says of the stages, whoever cut them. What was predicted without it no longer holds.
+void apply_stage_options(Plan& plan, const Options& options) {
+  if (!options.changes_stages()) return;
+  set_depths(plan, options.depths);
+  if (options.recompute) choose_recomputation(plan, options);
+  clear_predictions(plan);
   validate(plan);
 }
 
@@ -110,7 +118,7 @@ Plan read_checked_plan(const Session& session, const LayerGraph& graph) {
   if (options.microbatches_per_update > 0) plan.microbatches_per_update = options.microbatches_per_update;
   try {
     if (options.algorithm) plan = with_algorithm(plan, *options.algorithm);
-    choose_recomputation(plan, options);
+    apply_stage_options(plan, options);
     validate(plan);
     validate_against_layers(plan, graph.layer_edges());
   } catch (const ConfigError& error) {
@@ -131,12 +139,14 @@ ObtainedPlan obtain_plan(Session& session, const LayerGraph& graph, const Datase
   const Profile profile = obtain_profile(session, graph, data);
   const Topology topology = obtain_topology(session, profile);
   return agreed(session.comm, [&]() -> ObtainedPlan {
-    if (!plan) {
+    const bool is_given = plan.has_value();
+    if (!is_given) {
       plan = make_plan(session, profile, topology);
-      if (!options.recompute) return {*plan, profile, topology};
-      choose_recomputation(*plan, options);
+      apply_stage_options(*plan, options);
     }
-    predict(*plan, profile, topology, state_factors_of(options, plan->algorithm));
+    const StateFactors factors = state_factors_of(options, plan->algorithm);
+    if (is_given || options.changes_stages()) predict(*plan, profile, topology, factors);
+    if (options.simulates_depths) choose_depths(*plan, profile, topology, {.state_factors = factors});
     return {*plan, profile, topology};
   });
 }

@@ -50,20 +50,24 @@ std::vector<int> default_warmup(std::span<const int> replicas) {
   return warmup;
 }
 
+void clear_predictions(Plan& plan) {
+  plan.prediction = {};
+  for (StagePlan& stage : plan.stages) stage.prediction = {};
+}
+
 Plan with_algorithm(const Plan& plan, Algorithm algorithm) {
   if (plan.algorithm == algorithm) return plan;
   const AlgorithmTraits before = traits_of(plan.algorithm);
   const AlgorithmTraits traits = traits_of(algorithm);
   Plan other = plan;
   other.algorithm = algorithm;
-  other.prediction = {};
+  clear_predictions(other);
   if (!traits.chooses_update) other.microbatches_per_update = 0;
   std::vector<int> replicas;
   for (const StagePlan& stage : plan.stages) replicas.push_back(stage.replicas());
   const std::vector<int> depths = default_warmup(replicas);
   for (std::size_t s = 0; s < other.stages.size(); ++s) {
     StagePlan& stage = other.stages[s];
-    stage.prediction = {};
     if (!traits.has_warmup) {
       stage.warmup = 0;
     } else if (!before.has_warmup) {

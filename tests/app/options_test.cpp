@@ -194,6 +194,20 @@ TEST_CASE("schedules and clipping") {
   CHECK_THAT(refused({"train", "--rate-warmup", "-3"}), Contains("--rate-warmup"));
 }
 
+TEST_CASE("depths of the stages") {
+  const Options options = accepted({"train", "--warmup", "2,1,0", "--reduce-delay", "1,0,0"});
+  CHECK(options.depths.warmup == std::vector<int>{2, 1, 0});
+  CHECK(options.depths.reduce_delay == std::vector<int>{1, 0, 0});
+  CHECK(options.changes_stages());
+  CHECK_FALSE(accepted({"train"}).changes_stages());
+  CHECK_FALSE(accepted({"train"}).simulates_depths);
+  CHECK(accepted({"verify", "--depths", "simulated"}).simulates_depths);
+  CHECK_THAT(refused({"train", "--depths", "deep"}), Contains("--depths"));
+  CHECK_THAT(refused({"train", "--depths", "simulated", "--warmup", "1,0"}), Contains("excludes"));
+  CHECK_THAT(refused({"train", "--depths", "simulated", "--plan", "p.json"}), Contains("excludes"));
+  CHECK_THAT(refused({"train", "--warmup", "1,x"}), Contains("--warmup"));
+}
+
 TEST_CASE("segments, corrections and recomputation") {
   const Options options = accepted({"train", "--segments", "1f1b-flush:2,pipemare", "--corrections", "t1,t2",
                                     "--t1-microbatches", "50", "--recompute", "0,2"});

@@ -136,6 +136,23 @@ TEST_CASE("verify compares a pipeline with one process, under the plan's algorit
   }
 }
 
+TEST_CASE("depths on the command line are the depths of the run") {
+  const ScratchFolder folder;
+  write_text(folder / "plan.json", kPlan);
+  const auto last_delay_of_first_stage = [&](const Words& more) {
+    Words words{"train", "--workers", "2", "--steps", "12", "--staleness", folder / "s.csv"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run_words(tiny_app(), words);
+    INFO(outcome.error);
+    REQUIRE(outcome.exit_code == 0);
+    const auto lines = lines_of(read_text(folder / "s.csv"));
+    return lines.at(1 + 2 * 11);
+  };
+  CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json"}), Catch::EndsWith(",1,"));
+  CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json", "--warmup", "3,0"}), Catch::EndsWith(",3,"));
+  REQUIRE(run_words(tiny_app(), {"train", "--workers", "2", "--straight", "--depths", "simulated"}).exit_code == 0);
+}
+
 TEST_CASE("a run of several segments tells how stale its weights were") {
   const ScratchFolder folder;
   write_text(folder / "plan.json", kPlan);
@@ -188,6 +205,10 @@ TEST_CASE("a mistake ends with exit code 2 and one message, with any number of w
   refuses({"train", "--workers", "3", "--plan", plan}, "needs 2 worker(s), but there are 3");
   refuses(with(two, {"--plan", plan, "--algorithm", "data-parallel"}), "--algorithm data-parallel: stages: ");
   refuses(with(two, {"--plan", plan, "--algorithm", "pipemare", "--recompute", "all"}), "recompute: must be false");
+  refuses(with(two, {"--plan", plan, "--warmup", "1"}), "--warmup 1: one for each of the 2 stages");
+  refuses(with(two, {"--plan", plan, "--warmup", "-1,0"}), "stages[0].warmup: must not be negative, found -1");
+  refuses(with(two, {"--plan", plan, "--reduce-delay", "1,0"}), "stages[0].reduce_delay: must be 0");
+  refuses(with(two, {"--plan", plan, "--algorithm", "gpipe", "--warmup", "1,0"}), "must be 0 under gpipe");
   refuses(with(two, {"--plan", plan, "--clip-norm", "1"}), "--clip-by stage");
   refuses(with(two, {"--plan", plan, "--corrections", "t2"}), "change weights under pipedream");
   refuses(with(two, {"--plan", plan, "--segments", "gpipe:99,pipedream"}), "the call has");

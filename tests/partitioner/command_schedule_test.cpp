@@ -185,7 +185,7 @@ TEST_CASE_METHOD(PlanFile, "mistakes in a call of schedule are one line and exit
   CHECK_THAT(bare({"--workers", "2", "--stages", "4"}), Contains("worker 0 is already in stage 0"));
   CHECK_THAT(bare({"--replicas", "2,0"}), Contains("--replicas 2,0: each from 1 to 4096"));
   CHECK_THAT(bare({"--replicas", "2,x"}), Contains("2,x"));
-  CHECK_THAT(bare({"--workers", "3", "--warmup", "1,0"}), Contains("--warmup 1,0: one depth for each of the 3 stages"));
+  CHECK_THAT(bare({"--workers", "3", "--warmup", "1,0"}), Contains("--warmup 1,0: one for each of the 3 stages"));
   CHECK_THAT(bare({"--workers", "2", "--warmup", "1,1"}), Contains("stages[1].warmup: must be 0 in the last stage"));
   CHECK_THAT(bare({"--workers", "2", "--microbatches-per-update", "4"}), Contains("microbatches_per_update"));
   CHECK_THAT(bare({"--workers", "2", "--microbatches", "0"}), Contains("--microbatches"));
