@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "partitioner/command_compare.h"
+#include "partitioner/command_export.h"
 #include "partitioner/command_import.h"
 #include "partitioner/command_plan.h"
 #include "partitioner/command_schedule.h"
@@ -28,6 +29,7 @@ Examples:
   pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
   pipedream compare report.json --profile profile.json --recalibrate corrected.json
   pipedream import graph.txt -o profile.json
+  pipedream export plan.json --graph graph.txt -o partitioned.txt
 
 Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
 
@@ -59,6 +61,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   ScheduleCommand schedule(app, out);
   CompareCommand compare(app, out);
   ImportCommand import(app, out);
+  ExportCommand export_plan(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -73,6 +76,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (schedule.chosen()) return schedule.run();
   if (compare.chosen()) return compare.run();
   if (import.chosen()) return import.run();
+  if (export_plan.chosen()) return export_plan.run();
   return plan.chosen() ? plan.run() : show.run();
 }
 
