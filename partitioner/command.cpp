@@ -12,6 +12,7 @@
 #include "partitioner/command_schedule.h"
 #include "partitioner/command_show.h"
 #include "partitioner/command_simulate.h"
+#include "partitioner/command_what_if.h"
 #include "pipedream/error.h"
 #include "pipedream/version.h"
 
@@ -27,6 +28,7 @@ Examples:
   pipedream schedule plan.json --svg schedule.svg
   pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
   pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
+  pipedream what-if profile.json --workers 4 --bandwidth 10Gbit/s --memory 16GiB
   pipedream compare report.json --profile profile.json --recalibrate corrected.json
   pipedream import graph.txt -o profile.json
   pipedream export plan.json --graph graph.txt -o partitioned.txt
@@ -59,6 +61,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   ShowCommand show(app, out);
   SimulateCommand simulate(app, out);
   ScheduleCommand schedule(app, out);
+  WhatIfCommand what_if(app, out);
   CompareCommand compare(app, out);
   ImportCommand import(app, out);
   ExportCommand export_plan(app, out);
@@ -74,6 +77,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   }
   if (simulate.chosen()) return simulate.run();
   if (schedule.chosen()) return schedule.run();
+  if (what_if.chosen()) return what_if.run();
   if (compare.chosen()) return compare.run();
   if (import.chosen()) return import.run();
   if (export_plan.chosen()) return export_plan.run();
