@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "partitioner/command_compare.h"
+#include "partitioner/command_completion.h"
 #include "partitioner/command_export.h"
+#include "partitioner/command_help.h"
 #include "partitioner/command_import.h"
 #include "partitioner/command_plan.h"
 #include "partitioner/command_schedule.h"
@@ -18,22 +20,6 @@
 
 namespace pipedream {
 namespace {
-
-constexpr const char* kExamples = R"(
-Examples:
-  pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json
-  pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight
-  pipedream show plan.json
-  pipedream show plan.json --profile profile.json --json
-  pipedream schedule plan.json --svg schedule.svg
-  pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4
-  pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s --trace trace.json
-  pipedream what-if profile.json --workers 4 --bandwidth 10Gbit/s --memory 16GiB
-  pipedream compare report.json --profile profile.json --recalibrate corrected.json
-  pipedream import graph.txt -o profile.json
-  pipedream export plan.json --graph graph.txt -o partitioned.txt
-
-Exit codes: 0 success, 1 a failed check, 2 a mistake in usage or input, 3 a failure while running.)";
 
 // Messages are one line, whatever a library puts into them.
 std::string one_line(std::string text) {
@@ -55,7 +41,14 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   CLI::App app("Plans how a network is cut into pipeline stages, shows such plans, simulates and draws them.",
                "pipedream");
   app.set_version_flag("--version", std::string(version()));
-  app.footer(kExamples);
+  add_help(app,
+           {"Files go from one subcommand to the next: a profile says what the layers of a model cost, a plan how they "
+            "are cut into stages and which workers run them. SUBCOMMAND --help tells the options of each.",
+            {"pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json", "pipedream show plan.json",
+             "pipedream simulate plan.json --profile profile.json --bandwidth 1Gbit/s",
+             "pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4",
+             "pipedream what-if profile.json --workers 8 --bandwidth 10Gbit/s",
+             "pipedream compare report.json --profile profile.json"}});
   app.require_subcommand(1);
   PlanCommand plan(app, out);
   ShowCommand show(app, out);
@@ -65,6 +58,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   CompareCommand compare(app, out);
   ImportCommand import(app, out);
   ExportCommand export_plan(app, out);
+  CompletionCommand completion(app, out);
   refuse_unknown_subcommand(app, arguments);
   // CLI11 takes them from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -81,6 +75,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (compare.chosen()) return compare.run();
   if (import.chosen()) return import.run();
   if (export_plan.chosen()) return export_plan.run();
+  if (completion.chosen()) return completion.run();
   return plan.chosen() ? plan.run() : show.run();
 }
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "partitioner/command_help.h"
 #include "partitioner/plan_table.h"
 #include "pipedream/error.h"
 #include "pipedream/export.h"
@@ -22,13 +23,22 @@ std::string stage_map(const Plan& plan, const std::string& profile, const std::s
 ExportCommand::ExportCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("export", "Makes the stage map of PipeDream's published artifact of a plan")),
       out_(out) {
-  command_->add_option("PLAN", plan_, "File of a plan")->required();
-  auto* profile = command_->add_option("--profile", profile_, "File of the model that it is a plan of");
+  command_->add_option("PLAN", plan_, "File of a plan")->type_name(kFileType)->required();
+  auto* profile =
+      command_->add_option("--profile", profile_, "File of the model that it is a plan of")->type_name(kFileType);
   command_
       ->add_option("--graph", graph_,
                    "The graph.txt that the profile was imported from, instead: keeps what it says of its nodes")
+      ->type_name(kFileType)
       ->excludes(profile);
-  command_->add_option("-o,--output", output_, "File to write the stage map to (default: print it)");
+  command_->add_option("-o,--output", output_, "File to write the stage map to (default: print it)")
+      ->type_name(kFileType);
+  add_help(*command_,
+           {"Writes the graph of a plan's model with the stage of each node, as the tools of PipeDream's artifact read "
+            "it. With --graph, the nodes are those of the graph.txt that the profile was imported from, as they are "
+            "described there; with --profile, they are the layers of any profile.",
+            {"pipedream export plan.json --graph graph.txt -o stages.txt",
+             "pipedream export plan.json --profile profile.json"}});
 }
 
 int ExportCommand::run() const {

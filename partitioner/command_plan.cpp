@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "partitioner/command_help.h"
 #include "partitioner/depth_table.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
@@ -13,10 +14,13 @@ namespace pipedream {
 PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("plan", "Makes a plan from a measured profile")), out_(out) {
   CLI::App& command = *command_;
-  command.add_option("PROFILE", profile_, "File of a measured model")->required();
+  command.add_option("PROFILE", profile_, "File of a measured model")->type_name(kFileType)->required();
   workers_.add_to(command);
-  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())->capture_default_str();
+  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())
+      ->type_name(kAlgorithmType)
+      ->capture_default_str();
   command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
+      ->type_name(kCostModelType)
       ->capture_default_str();
   command.add_option("--depths", depths_, "Warm-up of the stages: least, or simulated for what also hides transfers")
       ->check(CLI::IsMember({"least", "simulated"}))
@@ -26,8 +30,19 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
   command.add_option("--microbatches-per-update", microbatches_per_update_,
                      "For data-parallel (default: the number of workers)");
   optimizer_.add_to(command);
-  command.add_option("-o,--output", output_, "File to write the plan to");
+  command.add_option("-o,--output", output_, "File to write the plan to")->type_name(kFileType);
   command.add_flag("--json", json_, "Print the plan as JSON instead of a table");
+  add_help(command, {"Looks for the plan with the least time per microbatch: where to cut the layers into stages, how "
+                     "many workers each stage has, and on which of the workers they are. Prints the plan as a table, "
+                     "with what it is expected to take, what limits it, and how that compares with one worker, with "
+                     "data parallelism and with the best plan without replicas."
+                     "\n\n"
+                     "Workers may stand in nested levels, innermost first: --workers 8x4 is 8 in each of 4 servers, "
+                     "and then --bandwidth has a value for each level. Sizes are as in 16GiB or 512MB, rates as in "
+                     "10GB/s or 1Gbit/s, times as in 20us or 1ms.",
+                     {"pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json",
+                      "pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight",
+                      "pipedream plan profile.json --workers 4x4 --bandwidth 10GB/s,1.25GB/s --depths simulated"}});
 }
 
 PartitionOptions PlanCommand::options() const {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "partitioner/command_help.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
 
@@ -32,15 +33,18 @@ std::vector<int> parse_workers(const std::string& text) {
 }  // namespace
 
 void TopologyOptions::add_to(CLI::App& command) {
-  auto* workers = command.add_option("--workers", workers_,
-                                     "How many, at most, as in 8 or 8x4: 8 in each of 4 servers (default: as many as "
-                                     "measured the profile)");
+  auto* workers = command
+                      .add_option("--workers", workers_,
+                                  "How many, at most, as in 8 or 8x4: 8 in each of 4 servers (default: as many as "
+                                  "measured the profile)")
+                      ->type_name("COUNT");
   links_.add_to(command);
   command.add_option("--topology", topology_, "File with workers and links, instead of the three options before")
+      ->type_name(kFileType)
       ->excludes(workers)
       ->excludes("--bandwidth")
       ->excludes("--latency");
-  command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
+  command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)")->type_name("SIZE");
 }
 
 Topology TopologyOptions::topology(const Profile& profile) const {

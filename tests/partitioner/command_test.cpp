@@ -240,9 +240,8 @@ TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it")
 
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(
-      usage_error({"fly"}),
-      Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, what-if, compare, import, export)"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, what-if, "
+                                            "compare, import, export, completion)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));
