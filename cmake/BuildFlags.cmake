@@ -23,6 +23,10 @@ if(PIPEDREAM_SANITIZE)
   target_compile_options(pipedream_build_flags INTERFACE -fsanitize=${PIPEDREAM_SANITIZE} -fno-sanitize-recover=all
                                                          -fno-omit-frame-pointer -g1
                                                          # GCC sees through its own instrumentation and warns of it.
-                                                         -Wno-maybe-uninitialized)
+                                                         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(pipedream_build_flags INTERFACE -fsanitize=${PIPEDREAM_SANITIZE})
+endif()
+
+if(PIPEDREAM_FUZZ)
+  target_compile_options(pipedream_build_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "partitioner/command_help.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
 #include "pipedream/import.h"
@@ -13,8 +14,13 @@ namespace pipedream {
 ImportCommand::ImportCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("import", "Makes a profile of the graph.txt of PipeDream's published artifact")),
       out_(out) {
-  command_->add_option("GRAPH", graph_, "File in the artifact's format")->required();
-  command_->add_option("-o,--output", output_, "File to write the profile to (default: print it)");
+  command_->add_option("GRAPH", graph_, "File in the artifact's format")->type_name(kFileType)->required();
+  command_->add_option("-o,--output", output_, "File to write the profile to (default: print it)")
+      ->type_name(kFileType);
+  add_help(*command_, {"Reads the text in which PipeDream's authors published the profiles of their models, and makes "
+                       "a profile of it. A layer has the name of its node; inputs are no layers, since the stage that "
+                       "uses one fetches it. What the artifact did not measure is 0.",
+                       {"pipedream import graph.txt -o profile.json"}});
 }
 
 int ImportCommand::run() const {

@@ -3,51 +3,24 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 
+#include "partitioner/command_help.h"
 #include "partitioner/depth_table.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
-#include "pipedream/error.h"
 
 namespace pipedream {
-namespace {
-
-// "4", or "8x4": 8 workers in each of 4 servers.
-std::vector<int> parse_workers(const std::string& text) {
-  std::vector<int> counts;
-  const char* next = text.data();
-  const char* end = next + text.size();
-  for (;;) {
-    int count = 0;
-    const auto [rest, error] = std::from_chars(next, end, count);
-    if (error != std::errc() || count < 1 || (rest != end && *rest != 'x')) {
-      throw ConfigError(fmt::format(
-          "--workers {}: must be a whole number from 1 on, or several with x between them, innermost first", text));
-    }
-    counts.push_back(count);
-    if (rest == end) return counts;
-    next = rest + 1;
-  }
-}
-
-}  // namespace
 
 PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("plan", "Makes a plan from a measured profile")), out_(out) {
   CLI::App& command = *command_;
-  command.add_option("PROFILE", profile_, "File of a measured model")->required();
-  auto* workers = command.add_option("--workers", workers_,
-                                     "How many, at most, as in 8 or 8x4: 8 in each of 4 servers (default: as many as "
-                                     "measured the profile)");
-  links_.add_to(command);
-  command.add_option("--topology", topology_, "File with workers and links, instead of the three options before")
-      ->excludes(workers)
-      ->excludes("--bandwidth")
-      ->excludes("--latency");
-  command.add_option("--memory", memory_, "Of each worker, as in 16GiB (default: no limit)");
-  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())->capture_default_str();
+  command.add_option("PROFILE", profile_, "File of a measured model")->type_name(kFileType)->required();
+  workers_.add_to(command);
+  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())
+      ->type_name(kAlgorithmType)
+      ->capture_default_str();
   command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
+      ->type_name(kCostModelType)
       ->capture_default_str();
   command.add_option("--depths", depths_, "Warm-up of the stages: least, or simulated for what also hides transfers")
       ->check(CLI::IsMember({"least", "simulated"}))
@@ -59,21 +32,19 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
   command.add_option("--stages-per-worker", stages_per_worker_,
                      "For interleaved-1f1b (default: the fastest of 2 to 8)");
   optimizer_.add_to(command);
-  command.add_option("-o,--output", output_, "File to write the plan to");
+  command.add_option("-o,--output", output_, "File to write the plan to")->type_name(kFileType);
   command.add_flag("--json", json_, "Print the plan as JSON instead of a table");
-}
-
-Topology PlanCommand::topology(const Profile& profile) const {
-  Topology topology;
-  if (!topology_.empty()) {
-    topology = read_topology(topology_);
-  } else if (!workers_.empty()) {
-    topology = links_.topology(profile, parse_workers(workers_));
-  } else {
-    topology = links_.topology(profile, {profile.topology.workers()});
-  }
-  if (!memory_.empty()) topology.memory_bytes_per_worker = detail::parse_bytes(memory_);
-  return topology;
+  add_help(command, {"Looks for the plan with the least time per microbatch: where to cut the layers into stages, how "
+                     "many workers each stage has, and on which of the workers they are. Prints the plan as a table, "
+                     "with what it is expected to take, what limits it, and how that compares with one worker, with "
+                     "data parallelism and with the best plan without replicas."
+                     "\n\n"
+                     "Workers may stand in nested levels, innermost first: --workers 8x4 is 8 in each of 4 servers, "
+                     "and then --bandwidth has a value for each level. Sizes are as in 16GiB or 512MB, rates as in "
+                     "10GB/s or 1Gbit/s, times as in 20us or 1ms.",
+                     {"pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json",
+                      "pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight",
+                      "pipedream plan profile.json --workers 4x4 --bandwidth 10GB/s,1.25GB/s --depths simulated"}});
 }
 
 PartitionOptions PlanCommand::options() const {
@@ -99,7 +70,7 @@ Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std
 
 int PlanCommand::run() const {
   const Profile profile = read_profile(profile_);
-  const Topology workers = topology(profile);
+  const Topology workers = workers_.topology(profile);
   std::vector<DepthStep> steps;
   const Plan plan = make_plan(profile, workers, steps);
   if (!output_.empty()) write_plan(plan, output_);
@@ -116,7 +87,7 @@ void PlanCommand::print(const Plan& plan, const std::vector<DepthStep>& steps, c
   out_ << plan_table(plan);
   if (!steps.empty()) out_ << "\n" << depth_table(steps) << "\n";
   if (plan.workers() > 1) {
-    out_ << "links    " << links_.describe(workers, topology_) << "\n";
+    out_ << "links    " << workers_.describe(workers) << "\n";
   }
   if (plan.workers() < workers.workers()) {
     out_ << fmt::format("workers  {} of {} used: more would not be faster\n", plan.workers(), workers.workers());

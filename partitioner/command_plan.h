@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "partitioner/link_options.h"
+#include "partitioner/topology_options.h"
 #include "pipedream/depths.h"
 #include "pipedream/partition.h"
 
@@ -23,7 +24,6 @@ class PlanCommand {
   int run() const;
 
  private:
-  Topology topology(const Profile& profile) const;
   PartitionOptions options() const;
   // steps: of the search for depths, none where they are the least.
   Plan make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const;
@@ -32,12 +32,9 @@ class PlanCommand {
 
   CLI::App* command_;
   std::ostream& out_;
-  LinkOptions links_;
+  TopologyOptions workers_;
   OptimizerOption optimizer_;
   std::string profile_;
-  std::string workers_;
-  std::string topology_;
-  std::string memory_;
   std::string algorithm_ = "pipedream";
   std::string cost_model_ = "pipedream";
   std::string depths_ = "least";

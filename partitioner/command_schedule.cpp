@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "partitioner/command_help.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/schedule_table.h"
 #include "partitioner/units.h"
@@ -75,21 +76,31 @@ ScheduleCommand::ScheduleCommand(CLI::App& app, std::ostream& out)
     : command_(app.add_subcommand("schedule", "Shows what every worker does when")), out_(out) {
   add_plan_options();
   add_time_options();
-  command_->add_option("--svg", svg_, "File to write a drawing to");
+  command_->add_option("--svg", svg_, "File to write a drawing to")->type_name(kFileType);
   command_->add_flag("--text", text_, "Print the grid, as without --svg and --program");
   command_->add_option("--column-us", column_us_, "Of the grid (default: the shortest forward or backward)")
       ->check(CLI::Range(0.001, kLongestUs));
   command_->add_flag("--program", program_, "Print the program: the actions of every worker, in order");
+  add_help(*command_, {"Shows what every worker does when, under a plan or under an algorithm alone, as a grid of "
+                       "text, a drawing or the program itself. First the program is proved to run: no worker waits for "
+                       "ever, and every version of the weights that a pass names is there."
+                       "\n\n"
+                       "F3 and B3 are forward and backward of microbatch 3, | is an update, . an idle worker.",
+                       {"pipedream schedule plan.json --svg schedule.svg",
+                        "pipedream schedule plan.json --profile profile.json --bandwidth 1Gbit/s",
+                        "pipedream schedule --algorithm gpipe --workers 4 --microbatches-per-update 4",
+                        "pipedream schedule --algorithm pipedream --replicas 2,1 --program"}});
 }
 
 void ScheduleCommand::add_plan_options() {
-  auto* plan = command_->add_option("PLAN", plan_, "File of a plan; without it --algorithm and --workers tell one");
+  auto* plan = command_->add_option("PLAN", plan_, "File of a plan; without it --algorithm and --workers tell one")
+                   ->type_name(kFileType);
   const auto add = [&](const char* name, auto& value, const std::string& help) {
     auto* option = command_->add_option(name, value, help);
     plan->excludes(option);
     return option;
   };
-  add("--algorithm", algorithm_, "One of " + algorithm_names());
+  add("--algorithm", algorithm_, "One of " + algorithm_names())->type_name(kAlgorithmType);
   add("--workers", bare_.workers, "How many");
   add("--stages", bare_.stages, "How many (default: one a worker; one for data-parallel); in turn on the workers");
   add("--replicas", bare_.replicas, "Of each stage, as in 2,1,1")->delimiter(',')->allow_extra_args(false);
@@ -107,8 +118,9 @@ void ScheduleCommand::add_plan_options() {
 }
 
 void ScheduleCommand::add_time_options() {
-  auto* profile =
-      command_->add_option("--profile", profile_, "Times and messages of the PLAN as measured here")->needs("PLAN");
+  auto* profile = command_->add_option("--profile", profile_, "Times and messages of the PLAN as measured here")
+                      ->type_name(kFileType)
+                      ->needs("PLAN");
   links_.add_to(*command_);
   for (const char* name : {"--bandwidth", "--latency"}) command_->get_option(name)->needs(profile);
   command_

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "partitioner/command_help.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
@@ -48,12 +49,15 @@ Topology topology_of(const std::vector<int>& counts, const std::string& bandwidt
 }  // namespace
 
 void LinkOptions::add_to(CLI::App& command) {
-  command.add_option(
-      "--bandwidth", bandwidth_,
-      "Of each link, one direction, as in 10GB/s or 1Gbit/s; of several levels one each, innermost first, "
-      "as in 10GB/s,1.25GB/s (default: as measured in the profile)");
-  command.add_option("--latency", latency_,
-                     "Of each message, as in 20us (default: as measured in the profile; 0 with --bandwidth)");
+  command
+      .add_option("--bandwidth", bandwidth_,
+                  "Of each link, one direction, as in 10GB/s or 1Gbit/s; of several levels one each, innermost first, "
+                  "as in 10GB/s,1.25GB/s (default: as measured in the profile)")
+      ->type_name("RATE");
+  command
+      .add_option("--latency", latency_,
+                  "Of each message, as in 20us (default: as measured in the profile; 0 with --bandwidth)")
+      ->type_name("TIME");
 }
 
 Topology LinkOptions::topology(const Profile& profile, const std::vector<int>& counts) const {

@@ -5,54 +5,25 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <unordered_map>
 
 #include "partitioner/memory_model.h"
 #include "partitioner/message_memory.h"
 #include "pipedream/error.h"
 #include "pipedream/schedule.h"
+#include "planning/plan_fit.h"
 #include "schedule/share.h"
 
 namespace pipedream::detail {
-namespace {
-
-std::vector<LayerEdges> layer_edges(const Profile& profile, const std::vector<TensorEnds>& ends) {
-  std::vector<LayerEdges> edges;
-  for (const LayerProfile& layer : profile.layers) edges.push_back({layer.name, {}});
-  for (std::size_t t = 0; t < ends.size(); ++t) {
-    for (const int consumer : ends[t].consumers) {
-      edges[static_cast<std::size_t>(consumer)].producers.push_back(profile.tensors[t].producer);
-    }
-  }
-  return edges;
-}
-
-std::vector<int> stages_of_layers(const Plan& plan, const Profile& profile) {
-  std::unordered_map<std::string, int> stage_of;
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    for (const std::string& layer : plan.stages[s].layers) stage_of[layer] = static_cast<int>(s);
-  }
-  std::vector<int> result;
-  for (const LayerProfile& layer : profile.layers) result.push_back(stage_of.at(layer.name));
-  return result;
-}
-
-}  // namespace
 
 PlannedModel planned_model(const Plan& plan, const Profile& profile, const Topology& topology) {
   validate(profile);
   validate(plan);
   PlannedModel model;
   model.ends = tensor_ends(profile);
-  if (!plan.graph_hash.empty() && !profile.graph_hash.empty() && plan.graph_hash != profile.graph_hash) {
-    throw ConfigError(fmt::format("graph_hash: the plan was made for model {}, the profile is of model {}",
-                                  plan.graph_hash, profile.graph_hash));
-  }
-  validate_against_layers(plan, layer_edges(profile, model.ends));
+  model.stage_of_layer = stages_of_layers(plan, profile, model.ends);
   if (plan.workers() > topology.workers()) {
     throw ConfigError(fmt::format("the plan uses {} workers, the topology has {}", plan.workers(), topology.workers()));
   }
-  model.stage_of_layer = stages_of_layers(plan, profile);
   model.one_process = topology.one_process;
   return model;
 }

@@ -105,7 +105,11 @@ class Reader {
   }
 
   double microseconds(std::string_view field, std::string_view name) const {
-    return 1000 * number(value(field, name), name);
+    const std::string_view milliseconds = value(field, name);
+    number(milliseconds, name);
+    const double us = times_power_of_ten(milliseconds, 3);
+    if (!std::isfinite(us)) fail("{}: {} ms are too many", name, milliseconds);
+    return us;
   }
 
   // A list, of a node with several outputs, is their sum.
@@ -118,8 +122,7 @@ class Reader {
       if (size != std::floor(size)) fail("{}: {} is not a whole number of bytes", name, part);
       sum += size;
     }
-    // From here on not every whole number is a double.
-    if (sum > 0x1p53) fail("{}: {} is more than 2^53 bytes", name, text);
+    if (sum > static_cast<double>(kMostArtifactBytes)) fail("{}: {} is more than 2^53 bytes", name, text);
     return static_cast<std::int64_t>(sum);
   }
 

@@ -134,6 +134,26 @@ TEST_CASE_METHOD(Fixture, "import makes a profile that can be planned for") {
   CHECK_THAT(usage_error({"import", plan}), Contains(plan));
 }
 
+TEST_CASE_METHOD(Fixture, "export makes a stage map that can be imported") {
+  REQUIRE(call({"plan", profile, "--straight", "-o", plan}).code == 0);
+  const std::string map = folder / "map.txt";
+  const Outcome made = call({"export", plan, "--profile", profile, "-o", map});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  CHECK(made.out == "2 stages, replicas 0:1,1:1\nwritten to " + map + "\n");
+  const std::string text = read_whole_file(map);
+  CHECK(call({"export", plan, "--profile", profile}).out == text);
+  CHECK_THAT(text, Contains("layer2 -- Layer -- ") && Contains("-- stage_id=0\nlayer3 -- "));
+  CHECK(call({"export", plan, "--graph", map}).out == text);
+  REQUIRE(call({"import", map, "-o", alone}).code == 0);
+  CHECK(call({"show", plan, "--profile", alone, "--bandwidth", "1GB/s"}).code == 0);
+  CHECK_THAT(usage_error({"export", plan}), Contains("export needs --profile or --graph"));
+  CHECK_THAT(usage_error({"export", plan, "--graph", map, "--profile", profile}), Contains("--profile"));
+  write_profile(chain_profile(5), alone);
+  CHECK_THAT(usage_error({"export", plan, "--profile", alone}),
+             Contains(plan + " cannot be exported with " + alone) && Contains("layer4"));
+}
+
 TEST_CASE_METHOD(Fixture, "a memory limit is kept, and what it costs is said") {
   const Outcome tight = call({"plan", profile, "--straight", "--memory", "44kB"});
   INFO(tight.err);
@@ -220,8 +240,8 @@ TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it")
 
 TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit code 2") {
   CHECK_THAT(usage_error({}), Contains("subcommand"));
-  CHECK_THAT(usage_error({"fly"}),
-             Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, compare, import)"));
+  CHECK_THAT(usage_error({"fly"}), Contains("no subcommand \"fly\" (known: plan, show, simulate, schedule, what-if, "
+                                            "compare, import, export, completion)"));
   CHECK_THAT(usage_error({"plan"}), Contains("PROFILE"));
   CHECK_THAT(usage_error({"plan", profile, "--speed", "3"}), Contains("--speed"));
   CHECK_THAT(usage_error({"plan", "/nowhere.json"}), Contains("/nowhere.json: cannot read: No such file"));

@@ -1,0 +1,32 @@
+// `pipedream what-if PROFILE`: what the planner would answer if there were more workers, slower links, less memory.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <ostream>
+#include <string>
+
+#include "partitioner/topology_options.h"
+
+namespace pipedream {
+
+class WhatIfCommand {
+ public:
+  WhatIfCommand(CLI::App& app, std::ostream& out);
+  WhatIfCommand(const WhatIfCommand&) = delete;
+  WhatIfCommand& operator=(const WhatIfCommand&) = delete;
+
+  bool chosen() const { return command_->parsed(); }
+  int run() const;
+
+ private:
+  CLI::App* command_;
+  std::ostream& out_;
+  TopologyOptions workers_;
+  OptimizerOption optimizer_;
+  std::string profile_;
+  std::string algorithm_ = "pipedream";
+  std::string cost_model_ = "pipedream";
+  bool json_ = false;
+};
+
+}  // namespace pipedream
