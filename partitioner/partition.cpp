@@ -6,11 +6,13 @@
 #include <cmath>
 
 #include "partitioner/compat_planner.h"
+#include "partitioner/default_plan.h"
 #include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
 #include "partitioner/placement.h"
 #include "partitioner/predict.h"
 #include "partitioner/sequence.h"
+#include "partitioner/simulated_planner.h"
 #include "partitioner/stage_memory.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
@@ -38,36 +40,6 @@ void check(const PartitionOptions& options) {
     throw ConfigError(fmt::format("algorithm: the planner gives each worker one stage; {} plans are written by hand",
                                   to_string(options.algorithm)));
   }
-}
-
-// Default depths; without a flush replicas of one stage among several are at different phases, so that waiting for each
-// other's gradients costs throughput: their reduction may take one round longer. The replicas of an only stage run in
-// step and gain nothing from it.
-Plan make_plan(const Profile& profile, const detail::PlanningStates& states, const PartitionOptions& options,
-               const std::vector<detail::PlacedStage>& placed) {
-  Plan plan;
-  plan.graph_hash = profile.graph_hash;
-  plan.algorithm = options.algorithm;
-  plan.microbatches_per_update = options.microbatches_per_update;
-  const AlgorithmTraits traits = traits_of(options.algorithm);
-  const bool has_warmup = traits.has_warmup && placed.size() > 1;
-  std::vector<int> replicas;
-  for (const detail::PlacedStage& range : placed) {
-    StagePlan stage;
-    for (const int layer : states.layers_between(range.first, range.end)) {
-      stage.layers.push_back(profile.layers[static_cast<std::size_t>(layer)].name);
-    }
-    stage.workers = range.workers;
-    stage.reduce_delay = traits.delays_reduction && placed.size() > 1 && stage.replicas() > 1 ? 1 : 0;
-    replicas.push_back(stage.replicas());
-    plan.stages.push_back(std::move(stage));
-  }
-  if (has_warmup) {
-    const std::vector<int> warmup = default_warmup(replicas);
-    for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
-  }
-  plan.idle_workers = workers_without_stage(plan);
-  return plan;
 }
 
 std::string layers_of(const StagePlan& stage) {
@@ -182,7 +154,7 @@ class Planner {
   }
 
   Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {
-    Plan plan = make_plan(profile_, states, options_, placed);
+    Plan plan = detail::default_plan(profile_, states, {options_.algorithm, options_.microbatches_per_update}, placed);
     detail::predict(plan, profile_, topology_, options_.state_factors, states_);
     return plan;
   }
@@ -243,7 +215,8 @@ Plan partition(const Profile& profile, const Topology& topology, const Partition
   validate(profile);
   validate(topology);
   check(options);
-  Plan plan = Planner(profile, topology, options).plan();
+  Plan plan = options.cost_model == CostModel::simulated ? detail::simulated_plan(profile, topology, options)
+                                                         : Planner(profile, topology, options).plan();
   validate(plan);
   return plan;
 }

@@ -14,12 +14,15 @@ enum class CostModel {
   // The arithmetic of the optimizer released with the paper (github.com/msr-fiddle/pipedream), whose figures it gives:
   // reductions add to compute, all workers are used, memory is its own rule. docs/algorithms.md, "Cost models".
   pipedream_compat,
+  // The plans of the other models and what is near them, simulated: the fastest within the memory of the workers.
+  // docs/algorithms.md, "Cost models".
+  simulated,
 };
 
 // All models, in the order of the enumeration.
 std::span<const CostModel> all_cost_models();
 
-// "pipedream", "pipedream-compat".
+// "pipedream", "pipedream-compat", "simulated".
 std::string_view to_string(CostModel model);
 
 // All names, with commas between them.

@@ -7,7 +7,7 @@
 namespace pipedream {
 
 std::span<const CostModel> all_cost_models() {
-  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat};
+  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat, CostModel::simulated};
   return kAll;
 }
 
@@ -17,6 +17,8 @@ std::string_view to_string(CostModel model) {
       return "pipedream";
     case CostModel::pipedream_compat:
       return "pipedream-compat";
+    case CostModel::simulated:
+      return "simulated";
   }
   return "";
 }

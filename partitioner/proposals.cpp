@@ -1,0 +1,102 @@
+#include "partitioner/proposals.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <optional>
+
+#include "pipedream/error.h"
+
+namespace pipedream::detail {
+namespace {
+
+class Proposals {
+ public:
+  Proposals(const Profile& profile, const Topology& topology, const PartitionOptions& options)
+      : profile_(profile), topology_(topology), options_(options) {}
+
+  std::vector<Proposal> all() {
+    for (const CostModel model : all_cost_models()) {
+      if (model != CostModel::simulated) propose(std::string(to_string(model)), topology_, with(model), true);
+    }
+    const bool is_pipeline =
+        options_.algorithm != Algorithm::model_parallel && options_.algorithm != Algorithm::data_parallel;
+    if (is_pipeline) propose_others();
+    if (found_.empty()) std::rethrow_exception(first_error_);
+    return std::move(found_);
+  }
+
+ private:
+  PartitionOptions with(CostModel model) const {
+    PartitionOptions options = options_;
+    options.cost_model = model;
+    return options;
+  }
+
+  void propose(const std::string& name, const Topology& topology, const PartitionOptions& options,
+               bool is_model = false) {
+    try {
+      found_.push_back({name, partition(profile_, topology, options), is_model});
+    } catch (const ConfigError&) {
+      // A model without a plan proposes none.
+      if (!first_error_) first_error_ = std::current_exception();
+    }
+  }
+
+  void propose_others() {
+    const PartitionOptions paper = with(CostModel::pipedream);
+    PartitionOptions straight = paper;
+    straight.straight = true;
+    if (!options_.straight) propose("straight", topology_, straight);
+    if (topology_.memory_bytes_per_worker > 0) {
+      Topology unlimited = topology_;
+      unlimited.memory_bytes_per_worker = 0;
+      propose("pipedream without the memory limit", unlimited, paper);
+      if (!options_.straight) propose("straight without the memory limit", unlimited, straight);
+    }
+    if (!options_.use_all_workers) propose_fewer(paper);
+    propose_data_parallelism();
+  }
+
+  // Half of the outermost components, and a single worker.
+  void propose_fewer(const PartitionOptions& paper) {
+    Topology fewer = topology_;
+    for (auto level = fewer.levels.rbegin(); level != fewer.levels.rend(); ++level) {
+      if (level->count == 1) continue;
+      level->count /= 2;
+      propose("half of the workers", fewer, paper);
+      break;
+    }
+    for (TopologyLevel& level : fewer.levels) level.count = 1;
+    propose("one worker", fewer, paper);
+  }
+
+  void propose_data_parallelism() {
+    if (options_.straight || topology_.workers() == 1) return;
+    std::vector<std::string> layers;
+    for (const LayerProfile& layer : profile_.layers) layers.push_back(layer.name);
+    Plan plan = single_stage_plan(layers, topology_.workers(), options_.algorithm);
+    plan.graph_hash = profile_.graph_hash;
+    plan.microbatches_per_update = options_.microbatches_per_update;
+    try {
+      validate(plan);
+    } catch (const ConfigError&) {
+      return;  // an update has too few microbatches for as many replicas
+    }
+    found_.push_back({"data parallelism", std::move(plan), false});
+  }
+
+  const Profile& profile_;
+  const Topology& topology_;
+  const PartitionOptions& options_;
+  std::vector<Proposal> found_;
+  std::exception_ptr first_error_;
+};
+
+}  // namespace
+
+std::vector<Proposal> proposals(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
+  return Proposals(profile, topology, options).all();
+}
+
+}  // namespace pipedream::detail

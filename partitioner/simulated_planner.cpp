@@ -1,0 +1,217 @@
+#include "partitioner/simulated_planner.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "partitioner/default_plan.h"
+#include "partitioner/floors.h"
+#include "partitioner/neighbours.h"
+#include "partitioner/plan_judge.h"
+#include "partitioner/predict.h"
+#include "partitioner/proposals.h"
+#include "partitioner/slack.h"
+#include "pipedream/error.h"
+
+namespace pipedream::detail {
+namespace {
+
+using Stages = std::vector<PlacedStage>;
+
+// A step that gains less than this is not taken.
+constexpr double kGain = 0.001;
+
+// Simulates so much in a fraction of a second on 16 workers, and a few seconds on 256.
+std::int64_t most_actions(const Topology& topology) {
+  return std::max<std::int64_t>(1'000'000, std::int64_t{50'000} * topology.workers());
+}
+
+class SimulatedPlanner {
+ public:
+  SimulatedPlanner(const Profile& profile, const Topology& topology, const PartitionOptions& options)
+      : profile_(profile),
+        topology_(topology),
+        options_(options),
+        states_(all_states(profile)),
+        places_(profile, states_),
+        judge_(profile, topology, options.state_factors, most_actions(topology)) {}
+
+  Plan plan() {
+    const std::vector<Proposal> proposed = proposals(profile_, topology_, options_);
+    for (const Proposal& proposal : proposed) figures_.push_back({proposal.name, consider(proposal)});
+    if (judged_.empty()) throw ConfigError(nothing_fits());
+    deepen_fastest();
+    climb();
+    finish();
+    return filled();
+  }
+
+ private:
+  struct Candidate {
+    JudgedPlan judged;
+    std::string proposal;
+  };
+
+  // What it takes as it is; 0: memory does not allow that, and changed to fit it is another candidate.
+  double consider(const Proposal& proposal) {
+    if (!proposal.is_model && !judged_.empty() && !judge_.has_time_for(proposal.plan)) return 0;
+    double as_it_is_us = 0;
+    for (const Plan& plan : judge_.within_memory(proposal.plan)) {
+      const double us = judged(plan, proposal.name).judged.microbatch_us;
+      if (is_same(plan, proposal.plan)) as_it_is_us = us;
+    }
+    return as_it_is_us;
+  }
+
+  const Candidate& judged(const Plan& plan, const std::string& proposal) {
+    for (const Candidate& other : judged_) {
+      if (is_same(other.judged.plan, plan)) return other;
+    }
+    return judged_.emplace_back(Candidate{judge_.simulated(plan), proposal});
+  }
+
+  static bool is_same(const Plan& a, const Plan& b) {
+    return std::equal(a.stages.begin(), a.stages.end(), b.stages.begin(), b.stages.end(),
+                      [](const StagePlan& x, const StagePlan& y) {
+                        return x.layers == y.layers && x.workers == y.workers && x.warmup == y.warmup &&
+                               x.reduce_delay == y.reduce_delay && x.recompute == y.recompute;
+                      });
+  }
+
+  void deepen_fastest() {
+    constexpr std::size_t kMost = 3;
+    const auto is_faster = [](const Candidate& a, const Candidate& b) {
+      return a.judged.microbatch_us < b.judged.microbatch_us;
+    };
+    std::stable_sort(judged_.begin(), judged_.end(), is_faster);
+    best_ = judged_.front();
+    as_proposed_us_ = best_.judged.microbatch_us;
+    for (std::size_t c = 0; c < std::min(kMost, judged_.size()); ++c) {
+      if (judged_[c].judged.bound_us >= (1 - kGain) * best_.judged.microbatch_us) continue;
+      deepen(judged_[c]);
+    }
+  }
+
+  void deepen(const Candidate& candidate) {
+    auto deeper = judge_.deepened(candidate.judged);
+    if (deeper && deeper->microbatch_us < best_.judged.microbatch_us) best_ = {std::move(*deeper), candidate.proposal};
+  }
+
+  void climb() {
+    if (options_.algorithm == Algorithm::model_parallel || options_.algorithm == Algorithm::data_parallel) return;
+    while (step()) {
+    }
+  }
+
+  // To the first neighbour that is faster.
+  bool step() {
+    const auto stages = places_.of(best_.judged.plan);
+    if (!stages) return false;
+    std::vector<std::pair<double, Stages>> near;
+    for (Stages& other : neighbours(*stages, states_, {topology_.workers(), options_.straight, false})) {
+      if (!is_allowed(other) || !seen_.insert(key_of(other)).second) continue;
+      const double floor_us = floor_of(other);
+      if (floor_us < (1 - kGain) * best_.judged.microbatch_us) near.emplace_back(floor_us, std::move(other));
+    }
+    std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [floor_us, other] : near) {
+      if (try_stages(other)) return true;
+    }
+    return false;
+  }
+
+  double floor_of(const Stages& stages) const {
+    return floor_us(states_, stages, {options_.algorithm, options_.microbatches_per_update});
+  }
+
+  bool is_allowed(const Stages& stages) const {
+    if (!options_.use_all_workers) return true;
+    std::size_t used = 0;
+    for (const PlacedStage& stage : stages) used += stage.workers.size();
+    return used == static_cast<std::size_t>(topology_.workers());
+  }
+
+  static std::vector<int> key_of(const Stages& stages) {
+    std::vector<int> key;
+    for (const PlacedStage& stage : stages) {
+      key.push_back(-stage.end);
+      key.insert(key.end(), stage.workers.begin(), stage.workers.end());
+    }
+    return key;
+  }
+
+  bool try_stages(const Stages& stages) {
+    Plan plan = default_plan(profile_, states_, {options_.algorithm, options_.microbatches_per_update}, stages);
+    for (const int slack : {0, slack_of_best()}) {
+      if (slack > 0) set_slack(plan, std::vector<int>(plan.stages.size() - 1, slack));
+      if (try_plan(plan)) return true;
+      if (slack_of_best() == 0) break;
+    }
+    return false;
+  }
+
+  // One more than the deepest hop of the best plan has.
+  int slack_of_best() const {
+    if (!traits_of(options_.algorithm).has_warmup || best_.judged.plan.stages.size() < 2) return 0;
+    const std::vector<int> slack = slack_of(best_.judged.plan);
+    return std::max(0, *std::max_element(slack.begin(), slack.end())) + 1;
+  }
+
+  bool try_plan(const Plan& plan) {
+    try {
+      for (const Plan& allowed : judge_.within_memory(plan)) {
+        if (!judge_.has_time_for(allowed)) return false;
+        JudgedPlan judged = judge_.simulated(allowed);
+        if (judged.microbatch_us >= (1 - kGain) * best_.judged.microbatch_us) continue;
+        best_.judged = std::move(judged);
+        return true;
+      }
+    } catch (const ConfigError&) {
+      // An update does not have whole rounds of every stage.
+    }
+    return false;
+  }
+
+  // Depth that gains nothing is taken back.
+  void finish() {
+    const auto least = judge_.deepened(best_.judged);
+    if (!least || least->microbatch_us > as_proposed_us_) return;
+    if (least->microbatch_us <= (1 + 4 * kGain) * best_.judged.microbatch_us) best_.judged = *least;
+  }
+
+  Plan filled() {
+    Plan plan = std::move(best_.judged.plan);
+    predict(plan, profile_, topology_, options_.state_factors, states_);
+    plan.prediction.microbatch_us = best_.judged.microbatch_us;
+    plan.prediction.bound_by = best_.judged.limited_by;
+    plan.search = {std::string(to_string(CostModel::simulated)),
+                   best_.judged.microbatch_us,
+                   states_.count(),
+                   states_.contraction(),
+                   best_.proposal,
+                   std::move(figures_)};
+    return plan;
+  }
+
+  std::string nothing_fits() const { return "memory_bytes_per_worker: too little for any plan"; }
+
+  const Profile& profile_;
+  const Topology& topology_;
+  const PartitionOptions& options_;
+  const PlanningStates states_;
+  const PlannedPlaces places_;
+  PlanJudge judge_;
+  std::vector<SimulatedProposal> figures_;
+  std::vector<Candidate> judged_;
+  Candidate best_;
+  double as_proposed_us_ = 0;  // the fastest proposal as it came
+  std::set<std::vector<int>> seen_;
+};
+
+}  // namespace
+
+Plan simulated_plan(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
+  return SimulatedPlanner(profile, topology, options).plan();
+}
+
+}  // namespace pipedream::detail
