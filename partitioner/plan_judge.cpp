@@ -1,9 +1,12 @@
 #include "partitioner/plan_judge.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "partitioner/depth_limits.h"
 #include "partitioner/planned_model.h"
+#include "partitioner/slack.h"
+#include "partitioner/transit.h"
 #include "pipedream/depths.h"
 #include "pipedream/simulate.h"
 #include "schedule/share.h"
@@ -41,6 +44,17 @@ std::vector<Plan> PlanJudge::within_memory(const Plan& plan) const {
   return allowed;
 }
 
+Plan PlanJudge::with_slack(const Plan& plan, double pace_us) const {
+  if (!traits_of(plan.algorithm).has_warmup || pace_us <= 0) return plan;
+  std::vector<int> slack;
+  for (const double us : transit_us(plan, simulation_costs(plan, profile_, topology_, state_factors_))) {
+    slack.push_back(1 + static_cast<int>(std::ceil(us / (pace_us * plan.stages[slack.size()].replicas()))));
+  }
+  Plan deeper = plan;
+  set_slack(deeper, slack);
+  return deeper;
+}
+
 Segment PlanJudge::segment_of(const Plan& plan) const {
   Segment segment = steady_segment(plan);
   const std::int64_t each = kActionsPerMicrobatch * static_cast<std::int64_t>(plan.stages.size());
@@ -67,7 +81,7 @@ JudgedPlan PlanJudge::simulated(const Plan& plan) {
 std::optional<JudgedPlan> PlanJudge::deepened(const JudgedPlan& judged) {
   constexpr double kTolerance = 0.005;
   const std::int64_t left = (most_actions_ - actions_) / 2;
-  if (!traits_of(judged.plan.algorithm).has_warmup || judged.plan.stages.size() < 2) return std::nullopt;
+  if (!traits_of(judged.plan.algorithm).has_warmup) return std::nullopt;
   const std::int64_t each = kActionsPerMicrobatch * static_cast<std::int64_t>(judged.plan.stages.size());
   if (2 * each * steady_segment(judged.plan).microbatches > left) return std::nullopt;
   JudgedPlan result = judged;

@@ -30,6 +30,9 @@ class PlanJudge {
   // algorithm may recompute, also with the stages recomputing that need too much. None: nothing is allowed.
   std::vector<Plan> within_memory(const Plan& plan) const;
 
+  // Default depths, and in flight at each hop what is in transit when a microbatch takes pace_us, and one more.
+  Plan with_slack(const Plan& plan, double pace_us) const;
+
   JudgedPlan simulated(const Plan& plan);
 
   // With the depths of choose_depths(). Empty where that would take too long.

@@ -83,7 +83,10 @@ class Proposals {
     } catch (const ConfigError&) {
       return;  // an update has too few microbatches for as many replicas
     }
-    found_.push_back({"data parallelism", std::move(plan), false});
+    found_.push_back({"data parallelism", plan, false});
+    if (!traits_of(plan.algorithm).delays_reduction) return;
+    plan.stages.front().reduce_delay = 1;
+    found_.push_back({"data parallelism, reduced one round later", std::move(plan), false});
   }
 
   const Profile& profile_;

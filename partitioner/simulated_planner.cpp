@@ -142,32 +142,23 @@ class SimulatedPlanner {
 
   bool try_stages(const Stages& stages) {
     Plan plan = default_plan(profile_, states_, {options_.algorithm, options_.microbatches_per_update}, stages);
-    for (const int slack : {0, slack_of_best()}) {
-      if (slack > 0) set_slack(plan, std::vector<int>(plan.stages.size() - 1, slack));
-      if (try_plan(plan)) return true;
-      if (slack_of_best() == 0) break;
+    // Also of an only stage, where no other stage needs it: replicas compute while they reduce.
+    if (traits_of(options_.algorithm).delays_reduction) set_delay(plan, 1);
+    try {
+      if (try_plan(judge_.with_slack(plan, std::max(floor_of(stages), best_.judged.microbatch_us / 4)))) return true;
+      return topology_.memory_bytes_per_worker > 0 && try_plan(plan);
+    } catch (const ConfigError&) {
+      return false;  // an update does not have whole rounds of every stage
     }
-    return false;
-  }
-
-  // One more than the deepest hop of the best plan has.
-  int slack_of_best() const {
-    if (!traits_of(options_.algorithm).has_warmup || best_.judged.plan.stages.size() < 2) return 0;
-    const std::vector<int> slack = slack_of(best_.judged.plan);
-    return std::max(0, *std::max_element(slack.begin(), slack.end())) + 1;
   }
 
   bool try_plan(const Plan& plan) {
-    try {
-      for (const Plan& allowed : judge_.within_memory(plan)) {
-        if (!judge_.has_time_for(allowed)) return false;
-        JudgedPlan judged = judge_.simulated(allowed);
-        if (judged.microbatch_us >= (1 - kGain) * best_.judged.microbatch_us) continue;
-        best_.judged = std::move(judged);
-        return true;
-      }
-    } catch (const ConfigError&) {
-      // An update does not have whole rounds of every stage.
+    for (const Plan& allowed : judge_.within_memory(plan)) {
+      if (!judge_.has_time_for(allowed)) return false;
+      JudgedPlan judged = judge_.simulated(allowed);
+      if (judged.microbatch_us >= (1 - kGain) * best_.judged.microbatch_us) continue;
+      best_.judged = std::move(judged);
+      return true;
     }
     return false;
   }
