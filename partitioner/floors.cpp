@@ -14,12 +14,15 @@ double floor_us(const PlanningStates& states, const std::vector<PlacedStage>& st
   const std::int64_t by_default = under.algorithm == Algorithm::data_parallel ? workers : 4 * workers;
   const std::int64_t update = under.microbatches_per_update > 0 ? under.microbatches_per_update : by_default;
   double floor = 0;
+  bool is_chained = states.are_ordered();  // this stage waits for all before it, and they for it
   for (const PlacedStage& stage : stages) {
     const double compute_us = states.compute_us(stage.first, stage.end);
     const auto replicas = static_cast<std::int64_t>(stage.workers.size());
+    is_chained = is_chained && (stage.first == 0 || states.cut(stage.first).backward > 0);
     if (traits.flushes) {
       const double own_us = static_cast<double>(ceil_div(update, replicas)) * compute_us;
-      floor = std::max(floor, (states.compute_us(stage.first) + own_us) / static_cast<double>(update));
+      const double others_us = is_chained ? states.compute_us(stage.first) : 0;
+      floor = std::max(floor, (others_us + own_us) / static_cast<double>(update));
     } else {
       floor = std::max(floor, compute_us / static_cast<double>(replicas));
     }

@@ -12,8 +12,8 @@
 
 namespace pipedream::detail {
 
-// No run is faster, for each microbatch: the compute of the busiest worker; with a flush also what passes before the
-// first microbatch of an update comes to its stage, and after the last has left it.
+// No run is faster, for each microbatch: the compute of the busiest worker; with a flush also, of a chain of layers,
+// what passes before the first microbatch of an update comes to its stage, and after the last has left it.
 double floor_us(const PlanningStates& states, const std::vector<PlacedStage>& stages, const PlannedAlgorithm& under);
 
 class PlannedPlaces {

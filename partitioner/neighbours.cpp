@@ -1,5 +1,6 @@
 #include "partitioner/neighbours.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -129,7 +130,51 @@ class Neighbours {
   std::vector<Stages> found_;
 };
 
+class AllPlans {
+ public:
+  AllPlans(const PlanningStates& states, const NeighbourOptions& options, std::size_t most)
+      : states_(states), options_(options), most_(most) {}
+
+  std::optional<std::vector<Stages>> all() {
+    Stages none;
+    if (!extend(none, 0, 0)) return std::nullopt;
+    return std::move(found_);
+  }
+
+ private:
+  // False: there are too many.
+  bool extend(Stages& begun, int state, int used) {
+    if (state == states_.last()) {
+      if (!options_.use_all || used == options_.workers) found_.push_back(begun);
+      return ++tried_ <= most_;
+    }
+    const int most_replicas = options_.straight ? std::min(1, options_.workers - used) : options_.workers - used;
+    if (most_replicas == 0) return ++tried_ <= most_;
+    for (int end = state + 1; end <= states_.last(); ++end) {
+      if (!states_.nested(state, end)) continue;
+      begun.push_back({state, end, {}});
+      for (int replicas = 1; replicas <= most_replicas; ++replicas) {
+        begun.back().workers.push_back(used + replicas - 1);
+        if (!extend(begun, end, used + replicas)) return false;
+      }
+      begun.pop_back();
+    }
+    return true;
+  }
+
+  const PlanningStates& states_;
+  const NeighbourOptions options_;
+  const std::size_t most_;
+  std::size_t tried_ = 0;
+  std::vector<Stages> found_;
+};
+
 }  // namespace
+
+std::optional<std::vector<Stages>> all_plans(const PlanningStates& states, const NeighbourOptions& options,
+                                             std::size_t most) {
+  return AllPlans(states, options, most).all();
+}
 
 std::vector<Stages> neighbours(const Stages& stages, const PlanningStates& states, const NeighbourOptions& options) {
   return Neighbours(stages, states, options).all();

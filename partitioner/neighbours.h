@@ -1,6 +1,7 @@
-// The plans that differ from one in a single respect.
+// The plans that differ from one in a single respect, and all plans where those are few.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "partitioner/placement.h"
@@ -18,5 +19,9 @@ struct NeighbourOptions {
 // cut in two. Where numbers of workers change, stages take the workers in order.
 std::vector<std::vector<PlacedStage>> neighbours(const std::vector<PlacedStage>& stages, const PlanningStates& states,
                                                  const NeighbourOptions& options);
+
+// Every way to cut the model and to give stages workers in order. Empty: there are more than `most`.
+std::optional<std::vector<std::vector<PlacedStage>>> all_plans(const PlanningStates& states,
+                                                               const NeighbourOptions& options, std::size_t most);
 
 }  // namespace pipedream::detail

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "partitioner/closed_forms.h"
 #include "partitioner/compat_planner.h"
 #include "partitioner/default_plan.h"
 #include "partitioner/memory_limited.h"
@@ -31,10 +32,11 @@ void check(const PartitionOptions& options) {
   if (options.algorithm == Algorithm::data_parallel && options.straight) {
     throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
   }
-  if (options.cost_model == CostModel::pipedream_compat &&
+  const bool is_general = options.cost_model == CostModel::pipedream || options.cost_model == CostModel::simulated;
+  if (!is_general &&
       (options.algorithm == Algorithm::data_parallel || options.algorithm == Algorithm::model_parallel)) {
-    throw ConfigError(fmt::format("cost_model: pipedream-compat plans pipelines; {} has but one best plan",
-                                  to_string(options.algorithm)));
+    throw ConfigError(fmt::format("cost_model: {} plans pipelines; {} has but one best plan",
+                                  to_string(options.cost_model), to_string(options.algorithm)));
   }
   if (traits_of(options.algorithm).shares_workers) {
     throw ConfigError(fmt::format("algorithm: the planner gives each worker one stage; {} plans are written by hand",
@@ -79,6 +81,7 @@ class Planner {
   // than the limit, it looks for one that needs so much less.
   Plan plan() {
     if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
+    if (options_.cost_model == CostModel::two_bw) return closed_form_plan();
     std::int64_t limit_bytes = limit_bytes_;
     std::optional<Plan> nearest;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -141,16 +144,30 @@ class Planner {
     const detail::CompatGraph graph = detail::compat_graph(profile_);
     const detail::CompatPlanner planner(graph, topology_.levels.empty() ? levels_ : topology_, options_.straight);
     const auto found = planner.fastest();
-    if (!found) {
-      throw ConfigError(
-          fmt::format("cost_model: pipedream-compat has no {}plan that uses all {} workers of {} layers{}",
-                      options_.straight ? "straight " : "", topology_.workers(), profile_.layers.size(),
-                      limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
-    }
+    if (!found) fail_by_model();
     Plan plan = predicted(graph.states, placed(*found, topology_.levels.empty() ? levels_ : topology_));
     plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(),
                    ""};
     return plan;
+  }
+
+  Plan closed_form_plan() const {
+    auto found = detail::closed_form_plans(profile_, states_, topology_, options_, 1);
+    if (found.empty()) fail_by_model();
+    Plan plan = std::move(found.front().plan);
+    detail::predict(plan, profile_, topology_, options_.state_factors, states_);
+    plan.search = {std::string(to_string(options_.cost_model)), found.front().microbatch_us, states_.count(),
+                   states_.contraction()};
+    return plan;
+  }
+
+  // The model has a rule of its own for memory or for how many workers there are in a plan.
+  [[noreturn]] void fail_by_model() const {
+    const bool uses_all = options_.use_all_workers || options_.cost_model == CostModel::pipedream_compat;
+    throw ConfigError(fmt::format("cost_model: {} has no {}plan{} {} workers of {} layers{}",
+                                  to_string(options_.cost_model), options_.straight ? "straight " : "",
+                                  uses_all ? " that uses all" : " on at most", topology_.workers(),
+                                  profile_.layers.size(), limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
   }
 
   Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {

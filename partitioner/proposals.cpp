@@ -1,10 +1,12 @@
 #include "partitioner/proposals.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <exception>
 #include <optional>
 
+#include "partitioner/closed_forms.h"
 #include "pipedream/error.h"
 
 namespace pipedream::detail {
@@ -12,16 +14,19 @@ namespace {
 
 class Proposals {
  public:
-  Proposals(const Profile& profile, const Topology& topology, const PartitionOptions& options)
-      : profile_(profile), topology_(topology), options_(options) {}
+  Proposals(const Profile& profile, const PlanningStates& states, const Topology& topology,
+            const PartitionOptions& options)
+      : profile_(profile), states_(states), topology_(topology), options_(options) {}
 
   std::vector<Proposal> all() {
-    for (const CostModel model : all_cost_models()) {
-      if (model != CostModel::simulated) propose(std::string(to_string(model)), topology_, with(model), true);
-    }
     const bool is_pipeline =
         options_.algorithm != Algorithm::model_parallel && options_.algorithm != Algorithm::data_parallel;
-    if (is_pipeline) propose_others();
+    propose("pipedream", topology_, with(CostModel::pipedream), true);
+    if (is_pipeline) {
+      propose("pipedream-compat", topology_, with(CostModel::pipedream_compat), true);
+      propose_list(CostModel::two_bw);
+      propose_others();
+    }
     if (found_.empty()) std::rethrow_exception(first_error_);
     return std::move(found_);
   }
@@ -40,6 +45,24 @@ class Proposals {
     } catch (const ConfigError&) {
       // A model without a plan proposes none.
       if (!first_error_) first_error_ = std::current_exception();
+    }
+  }
+
+  // The best of them is the model's plan.
+  void propose_list(CostModel model) {
+    constexpr std::size_t kMost = 3;
+    const std::string name(to_string(model));
+    for (ClosedFormPlan& found : closed_form_plans(profile_, states_, topology_, with(model), kMost)) {
+      const bool is_first = found_.empty() || found_.back().name.rfind(name, 0) != 0;
+      std::vector<int> replicas;
+      for (const StagePlan& stage : found.plan.stages) replicas.push_back(stage.replicas());
+      try {
+        validate(found.plan);
+        found_.push_back(
+            {is_first ? name : fmt::format("{}, {}", name, fmt::join(replicas, "-")), std::move(found.plan), is_first});
+      } catch (const ConfigError&) {
+        // An update does not have whole rounds of every stage.
+      }
     }
   }
 
@@ -90,6 +113,7 @@ class Proposals {
   }
 
   const Profile& profile_;
+  const PlanningStates& states_;
   const Topology& topology_;
   const PartitionOptions& options_;
   std::vector<Proposal> found_;
@@ -98,8 +122,9 @@ class Proposals {
 
 }  // namespace
 
-std::vector<Proposal> proposals(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
-  return Proposals(profile, topology, options).all();
+std::vector<Proposal> proposals(const Profile& profile, const PlanningStates& states, const Topology& topology,
+                                const PartitionOptions& options) {
+  return Proposals(profile, states, topology, options).all();
 }
 
 }  // namespace pipedream::detail

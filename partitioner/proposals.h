@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "partitioner/states.h"
 #include "pipedream/partition.h"
 
 namespace pipedream::detail {
@@ -16,6 +17,7 @@ struct Proposal {
 
 // The plan of each other cost model first. They may need more memory than there is. Throws ConfigError where not even
 // the first model has a plan, with or without the limit.
-std::vector<Proposal> proposals(const Profile& profile, const Topology& topology, const PartitionOptions& options);
+std::vector<Proposal> proposals(const Profile& profile, const PlanningStates& states, const Topology& topology,
+                                const PartitionOptions& options);
 
 }  // namespace pipedream::detail

@@ -20,10 +20,14 @@ using Stages = std::vector<PlacedStage>;
 
 // A step that gains less than this is not taken.
 constexpr double kGain = 0.001;
+// Proposals that are changed step by step.
+constexpr int kStarts = 3;
+// As many plans are all tried.
+constexpr std::size_t kFew = 1'000;
 
 // Simulates so much in a fraction of a second on 16 workers, and a few seconds on 256.
 std::int64_t most_actions(const Topology& topology) {
-  return std::max<std::int64_t>(1'000'000, std::int64_t{50'000} * topology.workers());
+  return std::max<std::int64_t>(400'000, std::int64_t{50'000} * topology.workers());
 }
 
 class SimulatedPlanner {
@@ -37,7 +41,7 @@ class SimulatedPlanner {
         judge_(profile, topology, options.state_factors, most_actions(topology)) {}
 
   Plan plan() {
-    const std::vector<Proposal> proposed = proposals(profile_, topology_, options_);
+    const std::vector<Proposal> proposed = proposals(profile_, states_, topology_, options_);
     for (const Proposal& proposal : proposed) figures_.push_back({proposal.name, consider(proposal)});
     if (judged_.empty()) throw ConfigError(nothing_fits());
     deepen_fastest();
@@ -97,25 +101,43 @@ class SimulatedPlanner {
     if (deeper && deeper->microbatch_us < best_.judged.microbatch_us) best_ = {std::move(*deeper), candidate.proposal};
   }
 
+  // From each of the fastest proposals on; the best one is where the fastest climb ends.
   void climb() {
     if (options_.algorithm == Algorithm::model_parallel || options_.algorithm == Algorithm::data_parallel) return;
-    while (step()) {
+    const NeighbourOptions all{topology_.workers(), options_.straight, options_.use_all_workers};
+    if (auto few = all_plans(states_, all, kFew)) {
+      while (step(*few)) {
+      }
+      return;
     }
+    std::vector<Candidate> starts(judged_.begin(),
+                                  judged_.begin() + std::min<std::ptrdiff_t>(kStarts, std::ssize(judged_)));
+    starts.front() = best_;
+    Candidate fastest = best_;
+    for (Candidate& start : starts) {
+      best_ = std::move(start);
+      for (bool is_better = true; is_better;) {
+        const auto stages = places_.of(best_.judged.plan);
+        const NeighbourOptions near{topology_.workers(), options_.straight, false};
+        is_better = stages && step(neighbours(*stages, states_, near));
+      }
+      if (best_.judged.microbatch_us < fastest.judged.microbatch_us) fastest = best_;
+    }
+    best_ = std::move(fastest);
   }
 
-  // To the first neighbour that is faster.
-  bool step() {
-    const auto stages = places_.of(best_.judged.plan);
-    if (!stages) return false;
-    std::vector<std::pair<double, Stages>> near;
-    for (Stages& other : neighbours(*stages, states_, {topology_.workers(), options_.straight, false})) {
-      if (!is_allowed(other) || !seen_.insert(key_of(other)).second) continue;
+  // To the first that is faster, those before that could be the fastest.
+  bool step(const std::vector<Stages>& others) {
+    std::vector<std::pair<double, const Stages*>> near;
+    for (const Stages& other : others) {
       const double floor_us = floor_of(other);
-      if (floor_us < (1 - kGain) * best_.judged.microbatch_us) near.emplace_back(floor_us, std::move(other));
+      if (floor_us >= (1 - kGain) * best_.judged.microbatch_us) continue;
+      if (is_allowed(other) && !seen_.contains(key_of(other))) near.emplace_back(floor_us, &other);
     }
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [floor_us, other] : near) {
-      if (try_stages(other)) return true;
+      seen_.insert(key_of(*other));
+      if (try_stages(*other)) return true;
     }
     return false;
   }
@@ -146,10 +168,26 @@ class SimulatedPlanner {
     if (traits_of(options_.algorithm).delays_reduction) set_delay(plan, 1);
     try {
       if (try_plan(judge_.with_slack(plan, std::max(floor_of(stages), best_.judged.microbatch_us / 4)))) return true;
-      return topology_.memory_bytes_per_worker > 0 && try_plan(plan);
+      return is_depth_a_choice() && try_slacks(plan);
     } catch (const ConfigError&) {
       return false;  // an update does not have whole rounds of every stage
     }
+  }
+
+  // Depth delays the backwards of an update, and memory may not allow it everywhere.
+  bool is_depth_a_choice() const {
+    return traits_of(options_.algorithm).flushes || topology_.memory_bytes_per_worker > 0;
+  }
+
+  // None, a little, all forwards of an update before its backwards.
+  bool try_slacks(Plan plan) {
+    if (try_plan(plan)) return true;
+    if (!traits_of(options_.algorithm).has_warmup || plan.stages.size() == 1) return false;
+    for (const int slack : {1, static_cast<int>(std::min<std::int64_t>(microbatches_per_update(plan, 0), 1'000))}) {
+      set_slack(plan, std::vector<int>(plan.stages.size() - 1, slack));
+      if (try_plan(plan)) return true;
+    }
+    return false;
   }
 
   bool try_plan(const Plan& plan) {

@@ -79,8 +79,12 @@ std::optional<Plan> check_against_models(const Profile& profile, const Topology&
 // Every plan of a small model, each with several depths, simulated; without those that compute longer than the best.
 class Exhaustive {
  public:
-  Exhaustive(const Profile& profile, const Topology& topology, Algorithm algorithm)
-      : profile_(profile), topology_(topology), algorithm_(algorithm), cuts_(downward_closed(profile)) {}
+  Exhaustive(const Profile& profile, const Topology& topology, const PartitionOptions& options)
+      : profile_(profile),
+        topology_(topology),
+        algorithm_(options.algorithm),
+        update_(options.microbatches_per_update),
+        cuts_(downward_closed(profile)) {}
 
   double least_us() {
     extend(0, 0, {});
@@ -100,6 +104,7 @@ class Exhaustive {
         if (floor_us(end & ~before) / replicas >= best_us_) continue;
         Plan longer = begun;
         longer.algorithm = algorithm_;
+        longer.microbatches_per_update = update_;
         StagePlan& stage = longer.stages.emplace_back();
         for (std::size_t l = 0; l < profile_.layers.size(); ++l) {
           if (has(end & ~before, static_cast<int>(l))) stage.layers.push_back(profile_.layers[l].name);
@@ -149,6 +154,7 @@ class Exhaustive {
   const Profile& profile_;
   const Topology& topology_;
   const Algorithm algorithm_;
+  const std::int64_t update_;
   std::vector<Layers> cuts_;
   double best_us_ = 1e300;
 };
@@ -161,8 +167,11 @@ void check_against_everything(std::uint64_t seed, int cases, Algorithm algorithm
   for (int i = 0; i < cases; ++i) {
     const Profile profile = random_profile(random, 2 + static_cast<int>(random() % 3), random() % 2 == 0);
     const Topology topology = random_topology(random, {2 + static_cast<int>(random() % 2)});
-    const Plan plan = partition(profile, topology, by(CostModel::simulated, algorithm));
-    const double least_us = Exhaustive(profile, topology, algorithm).least_us();
+    PartitionOptions options = by(CostModel::simulated, algorithm);
+    // By default it grows with the depths: another question.
+    if (algorithm == Algorithm::two_bw) options.microbatches_per_update = 24;
+    const Plan plan = partition(profile, topology, options);
+    const double least_us = Exhaustive(profile, topology, options).least_us();
     INFO(to_string(algorithm) << ", case " << i << "\n" << to_json(profile) << to_json(topology) << to_json(plan));
     const double us = simulated_us(plan, profile, topology);
     worst = std::max(worst, us / least_us);
@@ -170,7 +179,8 @@ void check_against_everything(std::uint64_t seed, int cases, Algorithm algorithm
     several += plan.stages.size() > 1;
   }
   CAPTURE(worst);
-  CHECK(several > cases / 10);
+  // Where updates are large, data parallelism is the fastest nearly always.
+  if (algorithm == Algorithm::pipedream) CHECK(several > cases / 10);
 }
 
 }  // namespace
@@ -196,8 +206,8 @@ TEST_CASE("simulated: never slower than the plan of another cost model, on rando
     if (random() % 3 == 0) counts.push_back(2);
     Topology topology = random_topology(random, counts);
     if (random() % 2 == 0) topology.memory_bytes_per_worker = 100 + static_cast<std::int64_t>(random() % 900);
-    constexpr Algorithm kAlgorithms[] = {Algorithm::pipedream,  Algorithm::pipedream,     Algorithm::vertical_sync,
-                                         Algorithm::flush_1f1b, Algorithm::gpipe,         Algorithm::two_bw,
+    constexpr Algorithm kAlgorithms[] = {Algorithm::pipedream,  Algorithm::pipedream,      Algorithm::vertical_sync,
+                                         Algorithm::flush_1f1b, Algorithm::gpipe,          Algorithm::two_bw,
                                          Algorithm::pipemare,   Algorithm::model_parallel, Algorithm::data_parallel};
     const auto plan = check_against_models(profile, topology, kAlgorithms[random() % std::size(kAlgorithms)]);
     if (!plan) continue;
