@@ -26,7 +26,8 @@ PlanJudge::PlanJudge(const Profile& profile, const Topology& topology, StateFact
                      std::int64_t most_actions)
     : profile_(profile), topology_(topology), state_factors_(state_factors), most_actions_(most_actions) {}
 
-std::vector<Plan> PlanJudge::within_memory(const Plan& plan) const {
+std::vector<Plan> PlanJudge::within_memory(const Plan& plan) {
+  count_walk(plan);
   const std::int64_t limit_bytes = topology_.memory_bytes_per_worker;
   const DepthLimits limits(plan, profile_, planned_model(plan, profile_, topology_), state_factors_, limit_bytes);
   std::vector<Plan> allowed;
@@ -44,8 +45,9 @@ std::vector<Plan> PlanJudge::within_memory(const Plan& plan) const {
   return allowed;
 }
 
-Plan PlanJudge::with_slack(const Plan& plan, double pace_us) const {
+Plan PlanJudge::with_slack(const Plan& plan, double pace_us) {
   if (!traits_of(plan.algorithm).has_warmup || pace_us <= 0) return plan;
+  count_walk(plan);
   std::vector<int> slack;
   for (const double us : transit_us(plan, simulation_costs(plan, profile_, topology_, state_factors_))) {
     slack.push_back(1 + static_cast<int>(std::ceil(us / (pace_us * plan.stages[slack.size()].replicas()))));
@@ -53,6 +55,11 @@ Plan PlanJudge::with_slack(const Plan& plan, double pace_us) const {
   Plan deeper = plan;
   set_slack(deeper, slack);
   return deeper;
+}
+
+// The costs of stages are a walk over the tensors for each, and checks.
+void PlanJudge::count_walk(const Plan& plan) {
+  actions_ += static_cast<std::int64_t>(plan.stages.size() * profile_.tensors.size());
 }
 
 Segment PlanJudge::segment_of(const Plan& plan) const {

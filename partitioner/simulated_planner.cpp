@@ -27,7 +27,7 @@ constexpr std::size_t kFew = 1'000;
 
 // Simulates so much in a fraction of a second on 16 workers, and a few seconds on 256.
 std::int64_t most_actions(const Topology& topology) {
-  return std::max<std::int64_t>(400'000, std::int64_t{50'000} * topology.workers());
+  return std::max<std::int64_t>(500'000, std::int64_t{20'000} * topology.workers());
 }
 
 class SimulatedPlanner {
@@ -136,6 +136,7 @@ class SimulatedPlanner {
     }
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [floor_us, other] : near) {
+      if (!judge_.has_time()) return false;
       seen_.insert(key_of(*other));
       if (try_stages(*other)) return true;
     }
