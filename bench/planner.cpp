@@ -120,7 +120,9 @@ void add_artifact(std::vector<Case>& cases, const std::filesystem::path& folder)
       const bool is_papers = model == CostModel::pipedream_compat || model == CostModel::pipedream;
       cases.push_back({fmt::format("{}, {}", row.model, fmt::join(row.counts, " ")),
                        [path] { return import_profile(path); }, levels(row.counts, bandwidths), model,
-                       model == CostModel::simulated ? 500 : is_papers ? row.limit_ms : 0,
+                       model == CostModel::simulated ? 500
+                       : is_papers                   ? row.limit_ms
+                                                     : 0,
                        model == CostModel::pipedream_compat ? row.original : ""});
     }
   }

@@ -13,8 +13,8 @@ struct ClosedFormPlan {
   Plan plan;                 // default depths, no predictions
 };
 
-// At most `most` plans of CostModel::two_bw; none where memory has no room by the model's own rule, or no plan uses all
-// workers. Of a model that gives no list: none.
+// At most `most` plans of CostModel::two_bw or dapple; none where no plan uses all workers, or memory has no room: by
+// 2BW's own rule, and among the best that dapple has by what the algorithm needs. Of another model: none.
 std::vector<ClosedFormPlan> closed_form_plans(const Profile& profile, const PlanningStates& states,
                                               const Topology& topology, const PartitionOptions& options,
                                               std::size_t most);

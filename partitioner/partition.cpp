@@ -81,7 +81,7 @@ class Planner {
   // than the limit, it looks for one that needs so much less.
   Plan plan() {
     if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
-    if (options_.cost_model == CostModel::two_bw) return closed_form_plan();
+    if (options_.cost_model == CostModel::dapple || options_.cost_model == CostModel::two_bw) return closed_form_plan();
     std::int64_t limit_bytes = limit_bytes_;
     std::optional<Plan> nearest;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -24,6 +24,7 @@ class Proposals {
     propose("pipedream", topology_, with(CostModel::pipedream), true);
     if (is_pipeline) {
       propose("pipedream-compat", topology_, with(CostModel::pipedream_compat), true);
+      propose_list(CostModel::dapple);
       propose_list(CostModel::two_bw);
       propose_others();
     }

@@ -7,8 +7,8 @@
 namespace pipedream {
 
 std::span<const CostModel> all_cost_models() {
-  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat, CostModel::two_bw,
-                                       CostModel::simulated};
+  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat, CostModel::dapple,
+                                       CostModel::two_bw, CostModel::simulated};
   return kAll;
 }
 
@@ -18,6 +18,8 @@ std::string_view to_string(CostModel model) {
       return "pipedream";
     case CostModel::pipedream_compat:
       return "pipedream-compat";
+    case CostModel::dapple:
+      return "dapple";
     case CostModel::two_bw:
       return "2bw";
     case CostModel::simulated:

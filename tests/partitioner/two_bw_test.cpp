@@ -1,8 +1,7 @@
-#include "partitioner/two_bw_planner.h"
-
 #include <catch2/catch.hpp>
 
 #include "oracle.h"
+#include "partitioner/two_bw_planner.h"
 #include "planning/support.h"
 
 using namespace pipedream;
@@ -85,10 +84,10 @@ class TwoBwOracle {
   double crossing(Layers before, bool gradients) const {
     double bytes = 0;
     for (const TensorProfile& tensor : of_.profile.tensors) {
-      const bool crosses =
-          has(before, index_of(of_.profile, tensor.producer)) &&
-          std::any_of(tensor.consumers.begin(), tensor.consumers.end(),
-                      [&](const std::string& user) { return !has(before, index_of(of_.profile, user)); });
+      const bool crosses = has(before, index_of(of_.profile, tensor.producer)) &&
+                           std::any_of(tensor.consumers.begin(), tensor.consumers.end(), [&](const std::string& user) {
+                             return !has(before, index_of(of_.profile, user));
+                           });
       if (crosses && (tensor.requires_gradient || !gradients)) bytes += static_cast<double>(tensor.bytes);
     }
     return bytes;
