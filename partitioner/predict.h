@@ -4,6 +4,7 @@
 #include "partitioner/states.h"
 #include "pipedream/plan.h"
 #include "pipedream/profile.h"
+#include "pipedream/state_factors.h"
 #include "pipedream/topology.h"
 
 namespace pipedream::detail {
