@@ -26,7 +26,10 @@ constexpr int kStarts = 3;
 constexpr std::size_t kFew = 1'000;
 
 // Simulates so much in a fraction of a second on 16 workers, and a few seconds on 256.
-std::int64_t most_actions(const Topology& topology) { return 200'000 + std::int64_t{20'000} * topology.workers(); }
+std::int64_t most_actions(const Topology& topology) {
+  const std::int64_t workers = topology.workers();
+  return 200'000 + 15'000 * workers + 25'000 * std::min<std::int64_t>(workers, 16);
+}
 
 class SimulatedPlanner {
  public:
