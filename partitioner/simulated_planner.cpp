@@ -44,7 +44,7 @@ class SimulatedPlanner {
   Plan plan() {
     const std::vector<Proposal> proposed = proposals(profile_, states_, topology_, options_);
     for (const Proposal& proposal : proposed) figures_.push_back({proposal.name, consider(proposal)});
-    if (judged_.empty()) throw ConfigError(nothing_fits());
+    if (judged_.empty()) fail();
     deepen_fastest();
     climb();
     finish();
@@ -224,7 +224,13 @@ class SimulatedPlanner {
     return plan;
   }
 
-  std::string nothing_fits() const { return "memory_bytes_per_worker: too little for any plan"; }
+  // As the paper's model says it, which counts memory in the same way.
+  [[noreturn]] void fail() const {
+    PartitionOptions paper = options_;
+    paper.cost_model = CostModel::pipedream;
+    partition(profile_, topology_, paper);
+    throw ConfigError("cost_model: no plan that simulated was proposed fits into memory_bytes_per_worker");
+  }
 
   const Profile& profile_;
   const Topology& topology_;
