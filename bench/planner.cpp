@@ -116,9 +116,13 @@ void add_artifact(std::vector<Case>& cases, const std::filesystem::path& folder)
     if (!std::filesystem::exists(path)) continue;
     const bool is_flat = row.counts.front() == 16;
     const std::vector<double> bandwidths = is_flat ? std::vector<double>{1.25e9} : std::vector<double>{1e10, 1.25e9};
-    for (const CostModel model : {CostModel::pipedream_compat, CostModel::pipedream}) {
+    for (const CostModel model : all_cost_models()) {
+      const bool is_papers = model == CostModel::pipedream_compat || model == CostModel::pipedream;
       cases.push_back({fmt::format("{}, {}", row.model, fmt::join(row.counts, " ")),
-                       [path] { return import_profile(path); }, levels(row.counts, bandwidths), model, row.limit_ms,
+                       [path] { return import_profile(path); }, levels(row.counts, bandwidths), model,
+                       model == CostModel::simulated ? 500
+                       : is_papers                   ? row.limit_ms
+                                                     : 0,
                        model == CostModel::pipedream_compat ? row.original : ""});
     }
   }
@@ -136,6 +140,10 @@ std::vector<Case> all_cases(const std::string& profiles) {
     cases.push_back({"chain of 1,000 layers, 8 8 16", [] { return random_chain(1'000); },
                      levels({8, 8, 16}, {1e11, 1e10, 1.25e9}), model, 2000, ""});
   }
+  cases.push_back({"chain of 200 layers, 256", [] { return random_chain(200); }, levels({256}, {1e10}),
+                   CostModel::simulated, 5000, ""});
+  cases.push_back({"chain of 200 layers, 8 32", [] { return random_chain(200); }, levels({8, 32}, {1e11, 1e10}),
+                   CostModel::simulated, 5000, ""});
   return cases;
 }
 

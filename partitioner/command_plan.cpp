@@ -22,7 +22,10 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
   command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
       ->type_name(kCostModelType)
       ->capture_default_str();
-  command.add_option("--depths", depths_, "Warm-up of the stages: least, or simulated for what also hides transfers")
+  command
+      .add_option("--depths", depths_,
+                  "Warm-up of the stages: least, or simulated for what also hides transfers (the cost model "
+                  "simulated always does that)")
       ->check(CLI::IsMember({"least", "simulated"}))
       ->capture_default_str();
   command.add_flag("--straight", straight_, "One worker a stage, no replicas");
@@ -62,7 +65,8 @@ PartitionOptions PlanCommand::options() const {
 Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const {
   const PartitionOptions chosen = options();
   Plan plan = partition(profile, workers, chosen);
-  if (depths_ == "simulated") {
+  // `simulated` has chosen depths already.
+  if (depths_ == "simulated" && chosen.cost_model != CostModel::simulated) {
     steps = choose_depths(plan, profile, workers, {.state_factors = chosen.state_factors});
   }
   return plan;

@@ -39,7 +39,10 @@ class DepthSearch {
 
   const Plan& plan() const { return best_; }
   const detail::DepthLimits& limits() const { return limits_; }
-  std::vector<DepthStep> take_steps() { return std::move(steps_); }
+  std::vector<DepthStep> take_steps() {
+    steps_.back().actions = actions_;
+    return std::move(steps_);
+  }
 
  private:
   SimulationReport simulated(const Plan& plan) {
@@ -69,6 +72,7 @@ class DepthSearch {
     step.microbatch_us = now_.microbatch_us;
     step.memory_bytes = limits_.worker_bytes(plan);
     step.limited_by = now_.limited_by;
+    step.actions = actions_;
     steps_.push_back(std::move(step));
   }
 
@@ -104,7 +108,7 @@ class DepthSearch {
   bool gains(const SimulationReport& report) const { return report.microbatch_us < (1 - kGain) * now_.microbatch_us; }
 
   void try_step(const Plan& plan, const std::string& what) {
-    if (now_.microbatch_us <= target_us_ || !is_to_try(plan)) return;
+    if (now_.microbatch_us <= target_us_ || !has_time() || !is_to_try(plan)) return;
     SimulationReport report = simulated(plan);
     if (gains(report)) accept(plan, std::move(report), what);
   }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "partitioner/plan_judge.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
 
@@ -50,9 +51,19 @@ std::int64_t greatest_bytes(const Plan& plan) {
   return most;
 }
 
+void simulate_plan(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors) {
+  PlanJudge judge(profile, topology, state_factors, std::numeric_limits<std::int64_t>::max());
+  const JudgedPlan judged = judge.simulated(plan);
+  plan.prediction.microbatch_us = judged.microbatch_us;
+  plan.prediction.bound_by = judged.limited_by;
+  plan.search.cost_model = to_string(CostModel::simulated);
+  plan.search.bottleneck_us = judged.microbatch_us;
+}
+
 Plan plan_with(const Profile& profile, const Topology& topology, const PartitionOptions& options, int stages) {
   PartitionOptions straight = options;
   straight.algorithm = Algorithm::flush_1f1b;
+  straight.cost_model = CostModel::pipedream;
   straight.straight = true;
   straight.use_all_workers = true;
   straight.stages_per_worker = 0;
@@ -60,6 +71,7 @@ Plan plan_with(const Profile& profile, const Topology& topology, const Partition
   const int workers = topology.workers();
   Plan plan = dealt_out(partition(profile, one_for_each_stage(topology, stages * workers), straight), workers, options);
   predict(plan, profile, topology, options.state_factors);
+  if (options.cost_model == CostModel::simulated) simulate_plan(plan, profile, topology, options.state_factors);
   return plan;
 }
 

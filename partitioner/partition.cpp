@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "partitioner/closed_forms.h"
 #include "partitioner/compat_planner.h"
+#include "partitioner/default_plan.h"
 #include "partitioner/interleaved_plan.h"
 #include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
+#include "partitioner/partition_options.h"
 #include "partitioner/placement.h"
 #include "partitioner/predict.h"
 #include "partitioner/sequence.h"
+#include "partitioner/simulated_planner.h"
 #include "partitioner/stage_memory.h"
 #include "partitioner/units.h"
 #include "pipedream/error.h"
@@ -21,63 +25,6 @@ namespace {
 
 using detail::FoundStage;
 using FoundPlan = std::optional<detail::FoundPipeline>;
-
-void check(const PartitionOptions& options) {
-  for (const double factor : {options.state_factors.optimizer, options.state_factors.corrections}) {
-    if (std::isfinite(factor) && factor >= 0) continue;
-    throw ConfigError(fmt::format("state_factors: must be finite and not negative, found {}", factor));
-  }
-  if (options.algorithm == Algorithm::data_parallel && options.straight) {
-    throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
-  }
-  if (options.cost_model == CostModel::pipedream_compat &&
-      (options.algorithm == Algorithm::data_parallel || options.algorithm == Algorithm::model_parallel)) {
-    throw ConfigError(fmt::format("cost_model: pipedream-compat plans pipelines; {} has but one best plan",
-                                  to_string(options.algorithm)));
-  }
-  const bool interleaves = traits_of(options.algorithm).shares_workers;
-  if (interleaves && options.cost_model == CostModel::pipedream_compat) {
-    throw ConfigError("cost_model: pipedream-compat gives each worker one stage; interleaved-1f1b several");
-  }
-  if (options.stages_per_worker < 0 || options.stages_per_worker == 1) {
-    throw ConfigError(
-        fmt::format("stages_per_worker: must be 2 or more, or 0 for the best, found {}", options.stages_per_worker));
-  }
-  if (options.stages_per_worker > 0 && !interleaves) {
-    throw ConfigError(fmt::format("stages_per_worker: {} gives each worker one stage; interleaved-1f1b several",
-                                  to_string(options.algorithm)));
-  }
-}
-
-// Default depths; without a flush replicas of one stage among several are at different phases, so that waiting for each
-// other's gradients costs throughput: their reduction may take one round longer. The replicas of an only stage run in
-// step and gain nothing from it.
-Plan make_plan(const Profile& profile, const detail::PlanningStates& states, const PartitionOptions& options,
-               const std::vector<detail::PlacedStage>& placed) {
-  Plan plan;
-  plan.graph_hash = profile.graph_hash;
-  plan.algorithm = options.algorithm;
-  plan.microbatches_per_update = options.microbatches_per_update;
-  const AlgorithmTraits traits = traits_of(options.algorithm);
-  const bool has_warmup = traits.has_warmup && placed.size() > 1;
-  std::vector<int> replicas;
-  for (const detail::PlacedStage& range : placed) {
-    StagePlan stage;
-    for (const int layer : states.layers_between(range.first, range.end)) {
-      stage.layers.push_back(profile.layers[static_cast<std::size_t>(layer)].name);
-    }
-    stage.workers = range.workers;
-    stage.reduce_delay = traits.delays_reduction && placed.size() > 1 && stage.replicas() > 1 ? 1 : 0;
-    replicas.push_back(stage.replicas());
-    plan.stages.push_back(std::move(stage));
-  }
-  if (has_warmup) {
-    const std::vector<int> warmup = default_warmup(replicas);
-    for (std::size_t s = 0; s < warmup.size(); ++s) plan.stages[s].warmup = warmup[s];
-  }
-  plan.idle_workers = workers_without_stage(plan);
-  return plan;
-}
 
 std::string layers_of(const StagePlan& stage) {
   return stage.layers.size() == 1 ? fmt::format("layer \"{}\"", stage.layers.front())
@@ -116,6 +63,7 @@ class Planner {
   // than the limit, it looks for one that needs so much less.
   Plan plan() {
     if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
+    if (options_.cost_model == CostModel::dapple || options_.cost_model == CostModel::two_bw) return closed_form_plan();
     std::int64_t limit_bytes = limit_bytes_;
     std::optional<Plan> nearest;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -178,20 +126,34 @@ class Planner {
     const detail::CompatGraph graph = detail::compat_graph(profile_);
     const detail::CompatPlanner planner(graph, topology_.levels.empty() ? levels_ : topology_, options_.straight);
     const auto found = planner.fastest();
-    if (!found) {
-      throw ConfigError(
-          fmt::format("cost_model: pipedream-compat has no {}plan that uses all {} workers of {} layers{}",
-                      options_.straight ? "straight " : "", topology_.workers(), profile_.layers.size(),
-                      limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
-    }
+    if (!found) fail_by_model();
     Plan plan = predicted(graph.states, placed(*found, topology_.levels.empty() ? levels_ : topology_));
     plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(),
                    ""};
     return plan;
   }
 
+  Plan closed_form_plan() const {
+    auto found = detail::closed_form_plans(profile_, states_, topology_, options_, 1);
+    if (found.empty()) fail_by_model();
+    Plan plan = std::move(found.front().plan);
+    detail::predict(plan, profile_, topology_, options_.state_factors, states_);
+    plan.search = {std::string(to_string(options_.cost_model)), found.front().microbatch_us, states_.count(),
+                   states_.contraction()};
+    return plan;
+  }
+
+  // The model has a rule of its own for memory or for how many workers there are in a plan.
+  [[noreturn]] void fail_by_model() const {
+    const bool uses_all = options_.use_all_workers || options_.cost_model == CostModel::pipedream_compat;
+    throw ConfigError(fmt::format("cost_model: {} has no {}plan{} {} workers of {} layers{}",
+                                  to_string(options_.cost_model), options_.straight ? "straight " : "",
+                                  uses_all ? " that uses all" : " on at most", topology_.workers(),
+                                  profile_.layers.size(), limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
+  }
+
   Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {
-    Plan plan = make_plan(profile_, states, options_, placed);
+    Plan plan = detail::default_plan(profile_, states, {options_.algorithm, options_.microbatches_per_update}, placed);
     detail::predict(plan, profile_, topology_, options_.state_factors, states_);
     return plan;
   }
@@ -251,10 +213,13 @@ class Planner {
 Plan partition(const Profile& profile, const Topology& topology, const PartitionOptions& options) {
   validate(profile);
   validate(topology);
-  check(options);
-  const bool interleaves = traits_of(options.algorithm).shares_workers;
-  Plan plan =
-      interleaves ? detail::interleaved_plan(profile, topology, options) : Planner(profile, topology, options).plan();
+  detail::check_options(options);
+  const auto planned = [&] {
+    if (traits_of(options.algorithm).shares_workers) return detail::interleaved_plan(profile, topology, options);
+    if (options.cost_model == CostModel::simulated) return detail::simulated_plan(profile, topology, options);
+    return Planner(profile, topology, options).plan();
+  };
+  Plan plan = planned();
   validate(plan);
   return plan;
 }

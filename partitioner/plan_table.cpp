@@ -80,6 +80,15 @@ std::string expectation(const PlanPrediction& expected) {
   return detail::text_table(rows, 1) + fmt::format("\nbound by {}\n", expected.bound_by);
 }
 
+// What each proposal would take, and which one led to the plan.
+std::string proposal_table(const Plan& plan) {
+  std::vector<Row> rows = {{"proposed by", "simulated", "speed-up of this plan"}};
+  for (const SimulatedProposal& proposal : plan.search.proposals) {
+    rows.push_back(alternative(proposal.name.c_str(), proposal.microbatch_us, plan.prediction.microbatch_us));
+  }
+  return "\n" + detail::text_table(rows, 1) + fmt::format("\nmade from what {} proposed\n", plan.search.proposal);
+}
+
 std::string search_note(const PlanSearch& search) {
   if (search.cost_model.empty()) return "";
   std::string note;
@@ -109,7 +118,7 @@ std::string plan_title(const Plan& plan) {
 
 std::string plan_table(const Plan& plan) {
   return plan_title(plan) + "\n\n" + stage_tables(plan) + "\n" + expectation(plan.prediction) +
-         search_note(plan.search);
+         search_note(plan.search) + (plan.search.proposals.empty() ? "" : proposal_table(plan));
 }
 
 }  // namespace pipedream

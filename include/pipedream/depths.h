@@ -30,6 +30,7 @@ struct DepthStep {
   double microbatch_us = 0;       // simulated
   std::int64_t memory_bytes = 0;  // of the worker that needs most
   std::string limited_by;         // as in SimulationReport
+  std::int64_t actions = 0;       // simulated so far; of the last step by the whole search
 };
 
 // Gives the plan the least depths and delays that come within the tolerance of SimulationReport::bound_us; where none

@@ -48,12 +48,21 @@ struct PlanPrediction {
   std::string bound_by;         // "compute of stage 1", "link from stage 0 to stage 1", ...
 };
 
+// What a proposal would take by simulation, with the depths that it came with.
+struct SimulatedProposal {
+  std::string name;          // "pipedream", "data parallelism", ...
+  double microbatch_us = 0;  // 0: it was not simulated, since it cannot be faster or there was no time
+};
+
 // How the planner found the plan; cost_model is empty in a hand-written plan.
 struct PlanSearch {
   std::string cost_model;    // pipedream/cost_model.h
   double bottleneck_us = 0;  // in that model: time per microbatch of the slowest stage or link
   std::int64_t states = 0;   // sets of layers that a cut could be made after, the empty one and the whole included
   std::string contraction;   // what was left out so that they are not too many; empty: nothing
+  // Under the cost model `simulated`: the proposal that led to the plan, and all of them.
+  std::string proposal = {};
+  std::vector<SimulatedProposal> proposals = {};
 };
 
 struct Plan {

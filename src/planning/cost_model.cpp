@@ -7,7 +7,8 @@
 namespace pipedream {
 
 std::span<const CostModel> all_cost_models() {
-  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat};
+  static constexpr CostModel kAll[] = {CostModel::pipedream, CostModel::pipedream_compat, CostModel::dapple,
+                                       CostModel::two_bw, CostModel::simulated};
   return kAll;
 }
 
@@ -17,6 +18,12 @@ std::string_view to_string(CostModel model) {
       return "pipedream";
     case CostModel::pipedream_compat:
       return "pipedream-compat";
+    case CostModel::dapple:
+      return "dapple";
+    case CostModel::two_bw:
+      return "2bw";
+    case CostModel::simulated:
+      return "simulated";
   }
   return "";
 }

@@ -26,11 +26,19 @@ void describe(Fields& fields, PlanPrediction& prediction) {
 }
 
 template <class Fields>
+void describe(Fields& fields, SimulatedProposal& proposal) {
+  fields.required("name", proposal.name);
+  fields.required("microbatch_us", proposal.microbatch_us);
+}
+
+template <class Fields>
 void describe(Fields& fields, PlanSearch& search) {
   fields.required("cost_model", search.cost_model);
   fields.required("bottleneck_us", search.bottleneck_us);
   fields.required("states", search.states);
   fields.required("contraction", search.contraction);
+  fields.optional("proposal", search.proposal);
+  fields.optional("proposals", search.proposals);
 }
 
 // warmup: -1 where a file leaves it to the default; fill_missing_warmups() replaces it.

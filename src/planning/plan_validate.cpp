@@ -156,6 +156,7 @@ void check_prediction(const Plan& plan) {
   check(plan.prediction.data_parallel_us, "prediction.data_parallel_us");
   check(plan.prediction.best_straight_us, "prediction.best_straight_us");
   check(plan.search.bottleneck_us, "search.bottleneck_us");
+  for (const SimulatedProposal& proposal : plan.search.proposals) check(proposal.microbatch_us, "search.proposals");
   if (plan.search.cost_model.empty()) return;
   try {
     parse_cost_model(plan.search.cost_model);

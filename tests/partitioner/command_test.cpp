@@ -117,6 +117,9 @@ TEST_CASE_METHOD(Fixture, "workers in servers, and the cost model of the plan's 
   REQUIRE(compat.code == 0);
   CHECK_THAT(compat.out, Contains("chosen by pipedream-compat: "));
   CHECK(read_plan(plan).search.cost_model == "pipedream-compat");
+  const Outcome simulated = with({"--cost-model", "simulated", "-o", plan});
+  CHECK_THAT(simulated.out, Contains("proposed by") && Contains("data parallelism") && Contains("made from what "));
+  CHECK(read_plan(plan).search.proposals.size() > 3);
   CHECK(read_plan(plan).workers() == 4);
 }
 
@@ -252,7 +255,7 @@ TEST_CASE_METHOD(Fixture, "mistakes in usage and input are one line and exit cod
   CHECK_THAT(usage_error({"plan", profile, "--latency", "1us,2us"}),
              Contains("--latency 1us,2us: 2 values for 1 level"));
   CHECK_THAT(usage_error({"plan", profile, "--cost-model", "magic"}),
-             Contains("unknown cost model \"magic\" (known: pipedream, pipedream-compat)"));
+             Contains("unknown cost model \"magic\" (known: pipedream, pipedream-compat, dapple, 2bw, simulated)"));
   CHECK_THAT(usage_error({"plan", profile, "--workers", "0"}), Contains("--workers 0: must be a whole number"));
   CHECK_THAT(usage_error({"plan", profile, "--workers", "many"}), Contains("--workers many"));
   CHECK_THAT(usage_error({"plan", profile, "--bandwidth", "10GB/s,1GB/s"}),
