@@ -14,6 +14,8 @@ std::vector<Result> run_deep(Communicator& comm, const Options& options);
 // Needs threads: the links are emulated in one process.
 std::vector<Result> run_links(Communicator& comm, const Options& options);
 std::vector<Result> run_compute_bound(Communicator& comm, const Options& options);
+// Several plans of one model: whether they are as fast as predicted, one against another.
+std::vector<Result> run_order(Communicator& comm, const Options& options);
 // compute-bound at a size for GPUs.
 std::vector<Result> run_wide(Communicator& comm, const Options& options);
 std::vector<Result> run_overhead_bound(Communicator& comm, const Options& options);

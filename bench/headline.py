@@ -17,6 +17,7 @@ import tempfile
 BEGIN = "<!-- scripts/headline writes from here -->"
 END = "<!-- to here -->"
 
+CLOSED_FORM = ("--cost-model", "pipedream")
 STRAIGHT = "straight"
 DATA_PARALLEL = "data parallel"
 
@@ -113,7 +114,7 @@ def papers_plan_us(planner, profile, case, together_us):
     if case.plan == DATA_PARALLEL:
         return together_us
     if case.plan == STRAIGHT:
-        return planner.planned(profile, case, "--straight", "--depths", "simulated")[1]["microbatch_us"]
+        return planner.planned(profile, case, "--straight")[1]["microbatch_us"]
     layers = [layer["name"] for layer in json.loads(profile.read_text(encoding="utf-8"))["layers"]]
     replicas = [int(count) for count in case.plan.split("-")]
     return min(planner.simulated(two_stages(layers, cut, replicas), profile, case)["microbatch_us"]
@@ -132,26 +133,26 @@ def explaining_rate(profile, case, plan_us):
     return 2 * (workers - 1) / workers * sum(layer["parameter_bytes"] for layer in layers) / reduce_us * 1e6
 
 
-def headline(planner, profiles, case, cost_model):
+def headline(planner, profiles, case):
     head = [case.name, case.shape()]
     graph = profiles / case.model / "graph.txt"
     if not graph.exists():
-        return [*head, "no profile", "-", "-", case.plan, "-", f"{case.measured:g}", "-"]
+        return [*head, "no profile", "-", "-", "-", "-", case.plan, "-", f"{case.measured:g}", "-"]
     profile = planner.profile(case.model, graph)
-    ours = ("--cost-model", cost_model)
-    plan, _ = planner.planned(profile, case, *ours)
-    _, deep = planner.planned(profile, case, *ours, "--depths", "simulated")
-    together_plan, together = planner.planned(profile, case, "--algorithm", "data-parallel")
-    closed = [one["prediction"]["microbatch_us"] for one in (together_plan, plan)]
+    plan, ours = planner.planned(profile, case)
+    closed_plan, _ = planner.planned(profile, case, *CLOSED_FORM)
+    _, deep = planner.planned(profile, case, *CLOSED_FORM, "--depths", "simulated")
+    together_plan, together = planner.planned(profile, case, "--algorithm", "data-parallel", *CLOSED_FORM)
+    closed = [one["prediction"]["microbatch_us"] for one in (together_plan, closed_plan)]
     together_us = together["microbatch_us"]
     papers_us = papers_plan_us(planner, profile, case, together_us)
     rate = explaining_rate(profile, case, papers_us)
-    return [*head, in_short(plan), f"{closed[0] / closed[1]:.2f}", f"{together_us / deep['microbatch_us']:.2f}",
-            case.plan, f"{together_us / papers_us:.2f}", f"{case.measured:g}", f"{rate / 1e9:.2f} GB/s" if rate else "-"]
+    return [*head, in_short(plan), f"{together_us / ours['microbatch_us']:.2f}", in_short(closed_plan),
+            f"{closed[0] / closed[1]:.2f}", f"{together_us / deep['microbatch_us']:.2f}", case.plan, f"{together_us / papers_us:.2f}", f"{case.measured:g}", f"{rate / 1e9:.2f} GB/s" if rate else "-"]
 
 
 def table(rows):
-    head = ["model", "servers x GPUs", "our plan", "closed form", "simulated", "the paper's plan", "simulated",
+    head = ["model", "servers x GPUs", "our plan", "simulated", "plan by closed form", "closed form", "simulated", "the paper's plan", "simulated",
             "measured", "all-reduce that would explain it"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
@@ -170,11 +171,10 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--profiles", type=pathlib.Path, required=True)
     parser.add_argument("--document", type=pathlib.Path)
-    parser.add_argument("--cost-model", default="pipedream", help="of our plans")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         planner = Planner(arguments.bin, pathlib.Path(folder))
-        text = table([headline(planner, arguments.profiles, case, arguments.cost_model) for case in PAPER])
+        text = table([headline(planner, arguments.profiles, case) for case in PAPER])
     print(text)
     if arguments.document:
         write(arguments.document, text)

@@ -25,6 +25,7 @@ constexpr std::array kCases{
     Case{"emulated", "2 workers that wait 100 ms a stage, messages of 4 MiB", run_emulated},
     Case{"deep", "any number of workers that wait 40 ms for a microbatch, every algorithm", run_deep},
     Case{"links", "the same over links on which a message takes a third of that", run_links},
+    Case{"order", "several plans of the digits and of a deeper chain; with 3 workers or more, emulated", run_order},
     Case{"compute-bound", "8 blocks Linear(512,2048)-ReLU-Linear(2048,512)", run_compute_bound},
     Case{"wide", "8 blocks Linear(4096,16384)-ReLU-Linear(16384,4096), for GPUs", run_wide},
     Case{"overhead-bound", "8 x Linear(64,64)-ReLU", run_overhead_bound},

@@ -2,9 +2,11 @@
 
 #include <torch/nn/modules/linear.h>
 
+#include <cmath>
 #include <string>
 
 #include "emulated_device.h"
+#include "pipedream/error.h"
 
 namespace pipedream::bench {
 
@@ -62,6 +64,14 @@ Workload regression(LayerGraph graph, const Value& output, int stages, std::int6
   return work;
 }
 
+// Emulated layers compute nothing.
+WeightedMean first_element(const torch::Tensor& y) { return {y.flatten()[0], 1}; }
+
+std::shared_ptr<const Dataset> no_data() {
+  return std::make_shared<TensorDataset>(
+      std::map<std::string, torch::Tensor>{{"x", torch::zeros({kMicrobatchesOfData, 1})}});
+}
+
 }  // namespace
 
 Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>& warmup) {
@@ -73,12 +83,47 @@ Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>
       return std::make_shared<EmulatedLayer>(forward, 2 * forward, stage.floats, stage.parameters);
     });
   }
-  work.graph.loss("loss", h, [](const torch::Tensor& y) { return WeightedMean{y.flatten()[0], 1}; });
+  work.graph.loss("loss", h, first_element);
   work.plan = straight_plan(work.graph, warmup);
-  work.data = std::make_shared<TensorDataset>(
-      std::map<std::string, torch::Tensor>{{"x", torch::zeros({kMicrobatchesOfData, 1})}});
-  work.microbatch_size = 1;
+  work.data = no_data();
   work.cut_shape = {1, stage.floats};
+  return work;
+}
+
+namespace {
+
+// Of the layer's output, which the next layer alone uses.
+std::int64_t output_floats(const Profile& profile, std::size_t layer) {
+  const std::string& name = profile.layers[layer].name;
+  if (layer >= profile.tensors.size() || profile.tensors[layer].producer != name ||
+      profile.tensors[layer].consumers != std::vector<std::string>{profile.layers[layer + 1].name}) {
+    throw ConfigError("only chains are emulated: layer " + name + " is no link of one");
+  }
+  return profile.tensors[layer].bytes / static_cast<std::int64_t>(sizeof(float));
+}
+
+std::chrono::microseconds rounded_us(double us) { return std::chrono::microseconds(std::llround(us)); }
+
+}  // namespace
+
+Workload emulated_like(const Profile& profile, std::chrono::microseconds whole) {
+  double sum_us = 0;
+  const std::size_t layers = profile.layers.size() - 1;  // the loss is none of them
+  for (std::size_t l = 0; l < layers; ++l) sum_us += profile.layers[l].forward_us + profile.layers[l].backward_us;
+  const double scale = static_cast<double>(whole.count()) / sum_us;
+  Workload work;
+  Value h = work.graph.input("x");
+  for (std::size_t l = 0; l < layers; ++l) {
+    const LayerProfile& layer = profile.layers[l];
+    const auto forward = rounded_us(scale * layer.forward_us);
+    const auto backward = rounded_us(scale * layer.backward_us);
+    const std::int64_t floats = output_floats(profile, l);
+    const auto parameters = layer.parameter_bytes / static_cast<std::int64_t>(sizeof(float));
+    h = work.graph.layer(layer.name, h,
+                         [=] { return std::make_shared<EmulatedLayer>(forward, backward, floats, parameters); });
+  }
+  work.graph.loss(profile.layers.back().name, h, first_element);
+  work.data = no_data();
   return work;
 }
 

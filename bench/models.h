@@ -10,6 +10,7 @@
 #include "pipedream/data.h"
 #include "pipedream/layer_graph.h"
 #include "pipedream/plan.h"
+#include "pipedream/profile.h"
 
 namespace pipedream::bench {
 
@@ -31,6 +32,10 @@ struct EmulatedStage {
 };
 
 Workload emulated(int stages, const EmulatedStage& stage, const std::vector<int>& warmup);
+
+// The profiled model, a chain, as layers that wait as long in proportion: `whole` for a microbatch, all layers
+// together. Messages, weights and gradients have the profile's sizes. Without a plan.
+Workload emulated_like(const Profile& profile, std::chrono::microseconds whole);
 
 // 8 blocks Linear(512,2048)-ReLU-Linear(2048,512), microbatches of 32 rows, mean squared error.
 Workload compute_bound(int stages);

@@ -23,7 +23,7 @@ from results import line, skipped, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MPIRUN = [str(ROOT / "scripts/mpirun")]
-CASES = ["emulated", "deep", "compute-bound", "overhead-bound", "peer", "transport", "failure"]
+CASES = ["emulated", "deep", "order", "compute-bound", "overhead-bound", "peer", "transport", "failure"]
 LINK_RATE = "1gbit"  # 4 MiB in 34 ms, a third of an emulated stage's time
 
 
@@ -75,6 +75,12 @@ class Runner:
     def deep_ranks(self, workers, word, value, *options):
         return self.ranks("deep", workers, "--label", f"mpirun {word}", *options,
                           mca=[("mpi_yield_when_idle", value)], timeout=600)
+
+    def order(self):
+        yield from self.threads("order", 2, "--pin")
+        yield from self.ranks("order", 2, "--pin")
+        for workers in () if self.quick else (3, 4):
+            yield from self.threads("order", workers, timeout=600)
 
     def on_two_cores(self, case):
         yield from self.threads(case, 2, "--pin")

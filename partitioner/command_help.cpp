@@ -68,6 +68,7 @@ class Manual : public CLI::Formatter {
  private:
   static std::string entry(const std::string& name, const std::string& meaning) {
     std::string text = "  " + name;
+    if (text.size() > kColumns) text = "  " + wrapped(name, 4);
     text += text.size() + 2 > kNameColumns ? "\n" + std::string(kNameColumns, ' ')
                                            : std::string(kNameColumns - text.size(), ' ');
     return text + wrapped(meaning, kNameColumns) + "\n";

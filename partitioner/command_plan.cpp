@@ -6,6 +6,7 @@
 
 #include "partitioner/command_help.h"
 #include "partitioner/depth_table.h"
+#include "partitioner/given_depths.h"
 #include "partitioner/plan_table.h"
 #include "partitioner/units.h"
 
@@ -24,10 +25,9 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
       ->capture_default_str();
   command
       .add_option("--depths", depths_,
-                  "Warm-up of the stages: least, or simulated for what also hides transfers (the cost model "
-                  "simulated always does that)")
-      ->check(CLI::IsMember({"least", "simulated"}))
-      ->capture_default_str();
+                  "Warm-up of the stages: least (default), or simulated for what also hides transfers, as the cost "
+                  "model simulated always does")
+      ->check(CLI::IsMember({"least", "simulated"}));
   command.add_flag("--straight", straight_, "One worker a stage, no replicas");
   command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
   command.add_option("--microbatches-per-update", microbatches_per_update_,
@@ -47,7 +47,7 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
                      "10GB/s or 1Gbit/s, times as in 20us or 1ms.",
                      {"pipedream plan profile.json --workers 4 --memory 16GiB -o plan.json",
                       "pipedream plan profile.json --workers 8 --bandwidth 1.25GB/s --straight",
-                      "pipedream plan profile.json --workers 4x4 --bandwidth 10GB/s,1.25GB/s --depths simulated"}});
+                      "pipedream plan profile.json --workers 4x4 --bandwidth 10GB/s,1.25GB/s --cost-model pipedream"}});
 }
 
 PartitionOptions PlanCommand::options() const {
@@ -65,8 +65,7 @@ PartitionOptions PlanCommand::options() const {
 Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const {
   const PartitionOptions chosen = options();
   Plan plan = partition(profile, workers, chosen);
-  // `simulated` has chosen depths already.
-  if (depths_ == "simulated" && chosen.cost_model != CostModel::simulated) {
+  if (asks_for_simulated_depths(depths_, chosen.cost_model)) {
     steps = choose_depths(plan, profile, workers, {.state_factors = chosen.state_factors});
   }
   return plan;

@@ -36,8 +36,8 @@ class PlanCommand {
   OptimizerOption optimizer_;
   std::string profile_;
   std::string algorithm_ = "pipedream";
-  std::string cost_model_ = "pipedream";
-  std::string depths_ = "least";
+  std::string cost_model_ = "simulated";
+  std::string depths_;
   bool straight_ = false;
   int stages_per_worker_ = 0;
   bool use_all_workers_ = false;

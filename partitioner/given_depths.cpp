@@ -25,4 +25,13 @@ void set_depths(Plan& plan, const GivenDepths& given) {
   set(plan, &StagePlan::reduce_delay, given.reduce_delay, "--reduce-delay");
 }
 
+bool asks_for_simulated_depths(std::string_view depths, CostModel model) {
+  if (model != CostModel::simulated) return depths == "simulated";
+  if (depths == "least") {
+    throw ConfigError("--depths least: the cost model simulated chooses depths itself; plans of --cost-model " +
+                      std::string(to_string(CostModel::pipedream)) + " have the least ones");
+  }
+  return false;
+}
+
 }  // namespace pipedream

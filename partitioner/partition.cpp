@@ -220,6 +220,7 @@ Plan partition(const Profile& profile, const Topology& topology, const Partition
     return Planner(profile, topology, options).plan();
   };
   Plan plan = planned();
+  plan.placement = detail::servers_of(topology, plan.workers());
   validate(plan);
   return plan;
 }

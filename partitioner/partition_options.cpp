@@ -8,6 +8,8 @@
 
 namespace pipedream::detail {
 
+bool plans_every_algorithm(CostModel model) { return model == CostModel::pipedream || model == CostModel::simulated; }
+
 void check_options(const PartitionOptions& options) {
   for (const double factor : {options.state_factors.optimizer, options.state_factors.corrections}) {
     if (std::isfinite(factor) && factor >= 0) continue;
@@ -16,7 +18,7 @@ void check_options(const PartitionOptions& options) {
   if (options.algorithm == Algorithm::data_parallel && options.straight) {
     throw ConfigError("straight: data-parallel is one stage with replicas; a straight plan has none");
   }
-  const bool is_general = options.cost_model == CostModel::pipedream || options.cost_model == CostModel::simulated;
+  const bool is_general = plans_every_algorithm(options.cost_model);
   if (!is_general &&
       (options.algorithm == Algorithm::data_parallel || options.algorithm == Algorithm::model_parallel)) {
     throw ConfigError(fmt::format("cost_model: {} plans pipelines; {} has but one best plan",

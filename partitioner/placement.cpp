@@ -53,4 +53,15 @@ std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Top
   return placement.take();
 }
 
+PlanPlacement servers_of(const Topology& topology, int workers) {
+  PlanPlacement placement;
+  if (topology.levels.size() < 2) return placement;
+  const int devices = topology.levels.front().count;
+  for (int worker = 0; worker < workers; ++worker) {
+    placement.servers.push_back(worker / devices);
+    placement.devices.push_back(worker % devices);
+  }
+  return placement;
+}
+
 }  // namespace pipedream::detail

@@ -23,4 +23,8 @@ struct PlacedStage {
 // stays in its component.
 std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Topology& topology);
 
+// A component of the innermost level is a server, where there are others beside it; one level alone does not say what
+// is a server.
+PlanPlacement servers_of(const Topology& topology, int workers);
+
 }  // namespace pipedream::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "partitioner/depth_limits.h"
 #include "partitioner/planned_model.h"
@@ -83,6 +84,14 @@ JudgedPlan PlanJudge::simulated(const Plan& plan) {
       simulate(program, plan, segment, simulation_costs(plan, profile_, topology_, state_factors_));
   actions_ += report.actions;
   return {plan, report.microbatch_us, report.bound_us, report.limited_by};
+}
+
+double simulated_data_parallel_us(const Profile& profile, const Topology& topology, int workers) {
+  std::vector<std::string> layers;
+  for (const LayerProfile& layer : profile.layers) layers.push_back(layer.name);
+  const Plan plan = single_stage_plan(layers, workers, Algorithm::data_parallel);
+  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+  return PlanJudge(profile, topology, {}, kNoLimit).simulated(plan).microbatch_us;
 }
 
 std::optional<JudgedPlan> PlanJudge::deepened(const JudgedPlan& judged) {

@@ -53,4 +53,7 @@ class PlanJudge {
   std::int64_t actions_ = 0;  // and what takes as long
 };
 
+// Per microbatch of bulk-synchronous data parallelism on as many of the topology's workers. Memory plays no part.
+double simulated_data_parallel_us(const Profile& profile, const Topology& topology, int workers);
+
 }  // namespace pipedream::detail

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <vector>
 
 #include "partitioner/units.h"
@@ -13,6 +14,8 @@ namespace {
 
 using Row = detail::TableRow;
 
+constexpr int kServersColumn = 3;  // where a plan knows them
+
 std::string bytes(std::int64_t value) { return value > 0 ? detail::format_bytes(value) : "-"; }
 
 std::string time(double us) { return us > 0 ? detail::format_microseconds(us) : "-"; }
@@ -22,26 +25,34 @@ std::string shortened(const std::vector<std::string>& layers) {
   return fmt::format("{} .. {} ({})", layers.front(), layers.back(), layers.size());
 }
 
-// "0-2" for a run of workers, "0,2" otherwise.
-std::string worker_list(const std::vector<int>& workers) {
+// "0-2" for a run of numbers, "0,2" otherwise.
+std::string number_list(const std::vector<int>& numbers) {
   std::string text;
-  for (std::size_t i = 0; i < workers.size();) {
+  for (std::size_t i = 0; i < numbers.size();) {
     std::size_t last = i;
-    while (last + 1 < workers.size() && workers[last + 1] == workers[last] + 1) ++last;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
     text += text.empty() ? "" : ",";
-    text += last == i ? fmt::format("{}", workers[i]) : fmt::format("{}-{}", workers[i], workers[last]);
+    text += last == i ? fmt::format("{}", numbers[i]) : fmt::format("{}-{}", numbers[i], numbers[last]);
     i = last + 1;
   }
   return text;
 }
 
-Row stage_row(std::size_t index, const StagePlan& stage) {
-  return {fmt::format("{}", index),
-          shortened(stage.layers),
-          worker_list(stage.workers),
-          fmt::format("{}", stage.warmup),
-          fmt::format("{}", stage.reduce_delay),
-          stage.recompute ? "yes" : "no"};
+std::string server_list(const StagePlan& stage, const PlanPlacement& placement) {
+  std::set<int> servers;
+  for (const int worker : stage.workers) servers.insert(placement.servers[static_cast<std::size_t>(worker)]);
+  return number_list({servers.begin(), servers.end()});
+}
+
+Row stage_row(std::size_t index, const StagePlan& stage, const PlanPlacement& placement) {
+  Row row = {fmt::format("{}", index),
+             shortened(stage.layers),
+             number_list(stage.workers),
+             fmt::format("{}", stage.warmup),
+             fmt::format("{}", stage.reduce_delay),
+             stage.recompute ? "yes" : "no"};
+  if (!placement.empty()) row.insert(row.begin() + kServersColumn, server_list(stage, placement));
+  return row;
 }
 
 Row predicted_row(std::size_t index, const StagePrediction& expected) {
@@ -55,10 +66,12 @@ std::string stage_tables(const Plan& plan) {
   std::vector<Row> stages = {{"stage", "layers", "workers", "warm-up", "delay", "recompute"}};
   std::vector<Row> predicted = {{"stage", "forward", "backward", "reduce", "sends", "returns", "parameters", "memory"}};
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    stages.push_back(stage_row(s, plan.stages[s]));
+    stages.push_back(stage_row(s, plan.stages[s], plan.placement));
     predicted.push_back(predicted_row(s, plan.stages[s].prediction));
   }
-  std::string text = detail::text_table(stages, 3);
+  const bool has_servers = !plan.placement.empty();
+  if (has_servers) stages.front().insert(stages.front().begin() + kServersColumn, "servers");
+  std::string text = detail::text_table(stages, has_servers ? 4 : 3);
   if (plan.prediction.microbatch_us > 0) text += "\n" + detail::text_table(predicted, 1);
   return text;
 }
@@ -92,7 +105,8 @@ std::string proposal_table(const Plan& plan) {
 std::string search_note(const PlanSearch& search) {
   if (search.cost_model.empty()) return "";
   std::string note;
-  if (search.cost_model != to_string(CostModel::pipedream)) {
+  const bool tells_itself = search.cost_model == to_string(CostModel::pipedream) || !search.proposals.empty();
+  if (!tells_itself) {
     note = fmt::format("chosen by {}: {} per microbatch there\n", search.cost_model, time(search.bottleneck_us));
   }
   return search.contraction.empty() ? note : note + search.contraction + "\n";

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "partitioner/partition_options.h"
+#include "partitioner/plan_judge.h"
 #include "pipedream/error.h"
 #include "pipedream/schedule.h"
 #include "pipedream/simulate.h"
@@ -16,14 +18,6 @@ SimulationReport simulated(const Plan& plan, const Profile& profile, const Topol
   const SimulationCosts costs = simulation_costs(plan, profile, topology, factors);
   const Segment segment = steady_segment(plan);
   return simulate(make_program(plan, stage_links(plan, profile), segment), plan, segment, costs);
-}
-
-// The memory of data parallelism plays no part, as in PlanPrediction::data_parallel_us.
-double simulated_data_parallel_us(const Profile& profile, const Topology& topology, int workers) {
-  std::vector<std::string> layers;
-  for (const LayerProfile& layer : profile.layers) layers.push_back(layer.name);
-  const Plan plan = single_stage_plan(layers, workers, Algorithm::data_parallel);
-  return simulated(plan, profile, topology, {}).microbatch_us;
 }
 
 struct Question {
@@ -41,7 +35,7 @@ WhatIfAnswer answer(const Profile& profile, const Question& question) {
   const SimulationReport report = simulated(*result.plan, profile, question.topology, question.options.state_factors);
   result.simulated_us = report.microbatch_us;
   result.limited_by = report.limited_by;
-  result.data_parallel_us = simulated_data_parallel_us(profile, question.topology, result.plan->workers());
+  result.data_parallel_us = detail::simulated_data_parallel_us(profile, question.topology, result.plan->workers());
   for (const StagePlan& stage : result.plan->stages) {
     result.memory_bytes = std::max(result.memory_bytes, stage.prediction.memory_bytes);
   }
@@ -68,7 +62,7 @@ Question other_algorithm(const Question& given, Algorithm algorithm) {
   question.options.algorithm = algorithm;
   question.options.microbatches_per_update = 0;
   if (algorithm == Algorithm::data_parallel) {
-    question.options.cost_model = CostModel::pipedream;
+    if (!detail::plans_every_algorithm(given.options.cost_model)) question.options.cost_model = CostModel::pipedream;
     question.options.straight = false;
   }
   return question;

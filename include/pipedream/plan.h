@@ -40,6 +40,8 @@ struct StagePlan {
   int replicas() const { return static_cast<int>(workers.size()); }
 };
 
+// All by the same means: closed forms, or simulation where the cost model is `simulated`, which knows the best straight
+// plan only of those that it came across.
 struct PlanPrediction {
   double microbatch_us = 0;     // steady-state time per microbatch of the whole pipeline
   double single_worker_us = 0;  // the same for one worker that runs the whole model
@@ -65,6 +67,15 @@ struct PlanSearch {
   std::vector<SimulatedProposal> proposals = {};
 };
 
+// Which device of which server each worker has, by worker; both empty: not said. Servers are numbered from 0 on,
+// devices in each server too.
+struct PlanPlacement {
+  std::vector<int> servers;
+  std::vector<int> devices;
+
+  bool empty() const { return servers.empty() && devices.empty(); }
+};
+
 struct Plan {
   std::string graph_hash;  // of the graph it was made for; empty in a hand-written plan: only the names are checked
   Algorithm algorithm = Algorithm::pipedream;
@@ -73,6 +84,7 @@ struct Plan {
   std::int64_t microbatches_per_update = 0;
   std::vector<StagePlan> stages;
   std::vector<int> idle_workers;  // ascending: those among the others that have no stage
+  PlanPlacement placement;
   PlanPrediction prediction;
   PlanSearch search;
 
@@ -88,7 +100,7 @@ std::vector<int> default_warmup(std::span<const int> replicas);
 std::vector<int> workers_without_stage(const Plan& plan);
 
 // Everything that can be said without the model: stages and layers not empty, no layer twice, workers 0..W-1 each once,
-// in a stage or idle;
+// in a stage or idle; a server and a device from 0 on for each of them where the placement is there;
 // under interleaved_1f1b in turn: stage s, which has no replicas, on the worker of stage s mod W, as many on each, and
 // microbatches_per_update a multiple of W; warmup >= 0, 0 in the last stage and where the algorithm has no depth, and
 // such that no stage waits for ever: for s < t, r_t w(t) < r_s (w(s) + 1), with r_s w(s) + 1 on the right where

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <map>
 
 #include "app/agree.h"
 #include "pipedream/error.h"
 #include "pipedream/nccl_communicator.h"
+#include "pipedream/plan.h"
+#include "planning/placement_check.h"
 #include "runtime/device_facts.h"
 #include "transport/device.h"
 
@@ -36,6 +40,26 @@ torch::Device parse_device(const std::string& text) {
   } catch (const c10::Error&) {
     throw ConfigError(fmt::format("--device {}: it must be cpu, cuda, or cuda:N", text));
   }
+}
+
+torch::Device placed_device(Communicator& comm, const Options& options) {
+  if (options.plan.empty()) return options.device;
+  const PlanPlacement placement = agreed(comm, [&] { return read_plan(options.plan).placement; });
+  const auto workers = static_cast<std::size_t>(comm.size());
+  if (placement.servers.size() != workers) return options.device;
+  const std::vector<std::string> machines = comm.all_gather(machine_name());
+  const PlacementCheck check = check_placement(placement, machines);
+  if (!check.apart.empty() && comm.rank() == 0) {
+    spdlog::warn(
+        "{}: what the plan keeps inside a server will cross between machines; mpirun --map-by slot numbers "
+        "the workers of a machine one after the other",
+        check.apart);
+  }
+  if (options.device.is_cpu() || options.device.has_index() || !check.is_as_placed) return options.device;
+  // The greatest number that LibTorch knows stands for all beyond it: no machine has as many.
+  constexpr int kGreatest = std::numeric_limits<c10::DeviceIndex>::max();
+  const int device = std::min(placement.devices[static_cast<std::size_t>(comm.rank())], kGreatest);
+  return {options.device.type(), static_cast<c10::DeviceIndex>(device)};
 }
 
 void check_device(Communicator& comm, const Options& options) {

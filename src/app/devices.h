@@ -12,6 +12,11 @@ namespace pipedream::detail {
 // Of what a person wrote. ConfigError for what is no device.
 torch::Device parse_device(const std::string& text);
 
+// Collective: the device of --device, of "cuda" without a number the one that the placement in --plan has for this
+// worker, where workers and machines are as it says; else none is named. Warns where workers of one server of the plan
+// run on different machines.
+torch::Device placed_device(Communicator& comm, const Options& options);
+
 // Collective. Throws ConfigError on all workers where one of them lacks the device.
 void check_device(Communicator& comm, const Options& options);
 

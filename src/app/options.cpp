@@ -34,7 +34,8 @@ void finish(RawOptions& raw, const Application& application) {
   }
   if (!raw.algorithm.empty()) options.algorithm = parse_algorithm(raw.algorithm);
   options.optimizer = raw.optimizer.choose(application.optimizer);
-  options.simulates_depths = raw.depths == "simulated";
+  options.cost_model = parse_cost_model(raw.cost_model);
+  options.simulates_depths = asks_for_simulated_depths(raw.depths, options.cost_model);
   if (!raw.recompute.empty()) options.recompute = parse_stages(raw.recompute);
   if (!raw.segments.empty()) options.segments = parse_segments(raw.segments);
   const bool has_settings = raw.annealing_microbatches > 0 || raw.decay;

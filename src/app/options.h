@@ -13,6 +13,7 @@
 #include "app/algorithm_options.h"
 #include "partitioner/given_depths.h"
 #include "pipedream/algorithm.h"
+#include "pipedream/cost_model.h"
 #include "pipedream/optimizer.h"
 #include "pipedream/run.h"
 #include "pipedream/trainer.h"
@@ -48,6 +49,7 @@ struct Options {
   // train
   std::filesystem::path profile;
   std::optional<Algorithm> algorithm;
+  CostModel cost_model = CostModel::simulated;
   bool straight = false;
   int stages_per_worker = 0;
   std::int64_t microbatches_per_update = 0;  // 0: not given

@@ -54,6 +54,7 @@ Plan make_plan(const Session& session, const Profile& profile, const Topology& t
   const Algorithm algorithm = options.algorithm.value_or(Algorithm::pipedream);
   return partition(profile, topology,
                    {.algorithm = algorithm,
+                    .cost_model = options.cost_model,
                     .straight = options.straight,
                     .use_all_workers = true,
                     .microbatches_per_update = options.microbatches_per_update,

@@ -35,9 +35,9 @@ void add_depths(CLI::App& command, RawOptions& raw) {
   for (CLI::Option* option : {warmup, reduce_delay}) option->delimiter(',')->allow_extra_args(false);
   command
       .add_option("--depths", raw.depths,
-                  "Warm-up of the stages that are planned here: least, or simulated for what also hides transfers")
+                  "Warm-up of the stages that are planned here: least, or simulated for what also hides transfers, as "
+                  "the cost model simulated always does")
       ->check(CLI::IsMember({"least", "simulated"}).description(""))
-      ->capture_default_str()
       ->excludes(warmup)
       ->excludes(reduce_delay)
       ->excludes("--plan");
@@ -89,6 +89,11 @@ void add_planning(CLI::App& command, RawOptions& raw) {
   command.add_option("--plan", options.plan, "Run this plan; without it, profile and plan first");
   command.add_option("--profile", options.profile, "Plan from this profile instead of measuring");
   command.add_option("--algorithm", raw.algorithm, fmt::format("One of {}; pipedream unless told", algorithm_names()));
+  command
+      .add_option("--cost-model", raw.cost_model,
+                  fmt::format("What a plan that is made here is the best of: one of {}", cost_model_names()))
+      ->capture_default_str()
+      ->excludes("--plan");
   command.add_flag("--straight", options.straight, "Plan without replicas: each stage on one worker")
       ->excludes("--plan");
   add_depths(command, raw);

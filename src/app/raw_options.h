@@ -22,7 +22,8 @@ struct RawOptions {
   std::optional<double> decay;
   std::string segments;
   std::string recompute;
-  std::string depths = "least";
+  std::string cost_model = std::string(to_string(CostModel::simulated));
+  std::string depths;
   OptimizerOptions optimizer;
 };
 

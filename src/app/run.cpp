@@ -61,9 +61,11 @@ int run_worker(const Options& options, Model& model, Communicator& comm, bool la
   int exit_code = 0;
   stop_together(comm, [&] {
     if (launched) agreed(comm, [&] { check_workers(options, comm); });
-    check_device(comm, options);
-    const std::unique_ptr<Communicator> nccl = launched ? open_nccl(comm, options) : nullptr;
-    Session session{options, model, nccl ? *nccl : comm, Console(comm.rank() == 0), launched};
+    Options own = options;
+    own.device = placed_device(comm, options);
+    check_device(comm, own);
+    const std::unique_ptr<Communicator> nccl = launched ? open_nccl(comm, own) : nullptr;
+    Session session{own, model, nccl ? *nccl : comm, Console(comm.rank() == 0), launched};
     exit_code = run_command(session);
   });
   return exit_code;

@@ -41,6 +41,12 @@ void describe(Fields& fields, PlanSearch& search) {
   fields.optional("proposals", search.proposals);
 }
 
+template <class Fields>
+void describe(Fields& fields, PlanPlacement& placement) {
+  fields.required("servers", placement.servers);
+  fields.required("devices", placement.devices);
+}
+
 // warmup: -1 where a file leaves it to the default; fill_missing_warmups() replaces it.
 template <class Fields>
 void describe(Fields& fields, StagePlan& stage) {
@@ -59,6 +65,7 @@ void describe(Fields& fields, Plan& plan) {
   fields.optional("microbatches_per_update", plan.microbatches_per_update);
   fields.required("stages", plan.stages);
   fields.optional("idle_workers", plan.idle_workers);
+  fields.optional("placement", plan.placement);
   fields.optional("prediction", plan.prediction);
   fields.optional("search", plan.search);
 }

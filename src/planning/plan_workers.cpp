@@ -103,6 +103,23 @@ void check_shared_workers(const Plan& plan) {
   check_turns(plan, workers);
 }
 
+// One of each for every worker.
+void check_places(const Plan& plan) {
+  const auto check = [&](const std::vector<int>& numbers, const char* what) {
+    if (numbers.size() != static_cast<std::size_t>(plan.workers())) {
+      throw_config_error("placement.{}: found {} for the plan's {} workers", what, numbers.size(), plan.workers());
+    }
+    for (std::size_t worker = 0; worker < numbers.size(); ++worker) {
+      if (numbers[worker] < 0) {
+        throw_config_error("placement.{}[{}]: must not be negative, found {}", what, worker, numbers[worker]);
+      }
+    }
+  };
+  if (plan.placement.empty()) return;
+  check(plan.placement.servers, "servers");
+  check(plan.placement.devices, "devices");
+}
+
 }  // namespace
 
 void check_workers(const Plan& plan) {
@@ -112,6 +129,7 @@ void check_workers(const Plan& plan) {
   } else {
     check_separate_workers(plan);
   }
+  check_places(plan);
 }
 
 }  // namespace pipedream::detail

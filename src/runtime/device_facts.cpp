@@ -22,12 +22,6 @@ std::string processor_name() {
   return "CPU";
 }
 
-std::string machine_name() {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 std::int64_t memory_bytes(torch::Device device) {
   if (device.is_cpu()) return 0;
   auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
@@ -42,6 +36,12 @@ std::int64_t memory_bytes(torch::Device device) {
 }  // namespace
 
 std::string device_name(torch::Device device) { return device.is_cpu() ? processor_name() : device.str(); }
+
+std::string machine_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
 
 std::string place_of(torch::Device device) { return fmt::format("{} of {}", device.str(), machine_name()); }
 

@@ -77,7 +77,11 @@ TEST_CASE_METHOD(Fixture, "the options reach the planner") {
   const Plan fast = planned({"--straight", "--bandwidth", "1GB/s"});
   const Plan late = planned({"--straight", "--bandwidth", "1GB/s", "--latency", "1ms"});
   CHECK(fast.workers() == 2);
-  CHECK(late.workers() == 1);
+  // Depth hides it, where depth is chosen.
+  CHECK(late.workers() == 2);
+  CHECK(late.stages[0].warmup > fast.stages[0].warmup);
+  CHECK(planned({"--straight", "--bandwidth", "1GB/s", "--latency", "1ms", "--cost-model", "pipedream"}).workers() ==
+        1);
   CHECK(planned({"--straight", "--optimizer", "sgd"}).stages[0].prediction.memory_bytes ==
         planned({"--straight"}).stages[0].prediction.memory_bytes - 6'000);
   // Its step needs two tensors of 3,000 bytes, when the two of 20 that the backward held are gone.
@@ -112,7 +116,10 @@ TEST_CASE_METHOD(Fixture, "workers in servers, and the cost model of the plan's 
   INFO(made.err);
   REQUIRE(made.code == 0);
   CHECK_THAT(made.out, Contains("1.00 GB/s, latency 0 us; 1.00 MB/s, latency 0 us (given)"));
-  CHECK(read_plan(plan).search.cost_model == "pipedream");
+  CHECK(read_plan(plan).search.cost_model == "simulated");
+  CHECK_THAT(made.out, Contains("servers"));
+  CHECK(read_plan(plan).placement.servers == std::vector<int>{0, 0, 1, 1});
+  CHECK(read_plan(plan).placement.devices == std::vector<int>{0, 1, 0, 1});
   const Outcome compat = with({"--cost-model", "pipedream-compat", "-o", plan});
   REQUIRE(compat.code == 0);
   CHECK_THAT(compat.out, Contains("chosen by pipedream-compat: "));
@@ -194,10 +201,15 @@ TEST_CASE_METHOD(Fixture, "show refuses a plan of another model") {
 }
 
 TEST_CASE_METHOD(Fixture, "plan --depths simulated says what each step bought") {
-  const Outcome least = call({"plan", profile, "--straight", "-o", plan});
+  const std::vector<std::string> paper = {"plan", profile, "--cost-model", "pipedream"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), paper.begin(), paper.end());
+    return more;
+  };
+  const Outcome least = call(with({"--straight", "--depths", "least", "-o", plan}));
   CHECK(read_plan(plan).stages[0].warmup == 1);
   CHECK_THAT(least.out, !Contains("depths by simulation"));
-  const Outcome made = call({"plan", profile, "--straight", "--depths", "simulated", "-o", plan});
+  const Outcome made = call(with({"--straight", "--depths", "simulated", "-o", plan}));
   INFO(made.err);
   REQUIRE(made.code == 0);
   CHECK_THAT(made.out, Contains("least depths                  1,0              135 us  44.1 KiB\n"));
@@ -205,12 +217,13 @@ TEST_CASE_METHOD(Fixture, "plan --depths simulated says what each step bought") 
   CHECK_THAT(made.out, Contains("bound by compute of stage 1"));
   CHECK(read_plan(plan).stages[0].warmup == 2);
   CHECK_THAT(usage_error({"plan", profile, "--depths", "great"}), Contains("--depths"));
-  CHECK_THAT(usage_error({"plan", profile, "--depths", "simulated", "--algorithm", "gpipe"}),
-             Contains("gpipe has no depths"));
+  CHECK_THAT(usage_error(with({"--depths", "simulated", "--algorithm", "gpipe"})), Contains("gpipe has no depths"));
+  CHECK_THAT(usage_error({"plan", profile, "--depths", "least"}),
+             Contains("--depths least: the cost model simulated chooses depths itself"));
 }
 
 TEST_CASE_METHOD(Fixture, "simulate says how fast a plan is and what limits it") {
-  REQUIRE(call({"plan", profile, "-o", plan, "--straight"}).code == 0);
+  REQUIRE(call({"plan", profile, "-o", plan, "--straight", "--cost-model", "pipedream"}).code == 0);
   const Outcome table = call({"simulate", plan, "--profile", profile});
   INFO(table.err);
   REQUIRE(table.code == 0);

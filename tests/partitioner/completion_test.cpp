@@ -126,6 +126,6 @@ of pipedream completion f
 of pipedream plan pro
 )");
   CHECK(out ==
-        "what-if\n--version\n--straight\npipedream pipedream-compat\nsimulated\npipedream-vertical-sync "
-        "pipedream-2bw\nfish\n\n");
+        "what-if\n--version\n--straight\npipedream pipedream-compat dapple 2bw simulated\nsimulated\n"
+        "pipedream-vertical-sync pipedream-2bw\nfish\n\n");
 }

@@ -74,6 +74,7 @@ TEST_CASE("a memory limit makes the planner choose another plan") {
   const Topology free = small_topology(2);
   PartitionOptions straight;
   straight.straight = true;
+  straight.cost_model = CostModel::pipedream;
   const Plan fast = partition(profile, free, straight);
   REQUIRE(fast.stages.size() == 2);
   Topology tight = free;

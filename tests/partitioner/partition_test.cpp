@@ -12,6 +12,8 @@ using namespace pipedream::testing;
 
 namespace {
 
+const PartitionOptions kPaper{.cost_model = CostModel::pipedream};
+
 // Every layer once and in order, no empty stage, workers 0..W-1 once each, what the planner says it chose.
 void check_plan(const Plan& plan, const Profile& profile, const Topology& topology, const PartitionOptions& options) {
   std::vector<std::string> layers;
@@ -65,6 +67,7 @@ RandomCase random_case(std::mt19937_64& random, Algorithm algorithm, int most_la
   RandomCase result{random_profile(random, layers, coin()), random_topology(random, counts), {}};
   if (coin()) result.topology.memory_bytes_per_worker = 1 + static_cast<std::int64_t>(random() % 900);
   result.options.algorithm = algorithm;
+  result.options.cost_model = CostModel::pipedream;
   result.options.straight = random() % 3 == 0;
   result.options.use_all_workers = random() % 3 == 0;
   result.options.state_factors = static_cast<double>(random() % 5) / 2;
@@ -231,7 +234,7 @@ TEST_CASE("larger models: the planner finds the optimum of the paper's recurrenc
         }
       }
     }
-    const Plan plan = partition(profile, small_topology(workers));
+    const Plan plan = partition(profile, small_topology(workers), kPaper);
     CHECK(plan.prediction.microbatch_us == best.back().back());
   }
 }
@@ -244,7 +247,7 @@ TEST_CASE("the best straight plan of a prediction is the one that a straight sea
     // More than 64 workers are not tabulated.
     Topology topology = random_topology(random, {count(), count(), count()});
     if (i % 4 == 0) topology.levels.push_back({"wide", 65, 1e6, 0, 0});
-    const Plan straight = partition(profile, topology, {.straight = true});
+    const Plan straight = partition(profile, topology, {.cost_model = CostModel::pipedream, .straight = true});
     const Plan everything = single_stage_plan(names_of(profile), topology.workers(), Algorithm::pipedream);
     Plan predicted = everything;
     predict(predicted, profile, topology);
@@ -267,7 +270,7 @@ TEST_CASE("the planner's depths and delays") {
   profile.layers[0].forward_us = 300;
   profile.layers[0].backward_us = 600;
   profile.layers[1].parameter_bytes = 1'000'000;
-  const Plan plan = partition(profile, small_topology(4));
+  const Plan plan = partition(profile, small_topology(4), kPaper);
   REQUIRE(plan.stages.size() == 2);
   CHECK(plan.stages[0].replicas() == 3);
   CHECK(plan.stages[0].reduce_delay == 1);
@@ -280,7 +283,7 @@ TEST_CASE("the planner's depths and delays") {
   // Replicas of an only stage run in step.
   Profile alone = chain_profile(2, 1'000'000);
   for (LayerProfile& layer : alone.layers) layer.parameter_bytes = 0;
-  const Plan single = partition(alone, small_topology(3));
+  const Plan single = partition(alone, small_topology(3), kPaper);
   REQUIRE(single.stages.size() == 1);
   CHECK(single.stages[0].replicas() == 3);
   CHECK(single.stages[0].reduce_delay == 0);

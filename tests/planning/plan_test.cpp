@@ -239,3 +239,17 @@ TEST_CASE("single_stage_plan runs everything on each worker") {
   CHECK_THAT(config_error([&] { single_stage_plan(layers, 0, Algorithm::pipedream); }), Contains("at least 1 worker"));
   CHECK_THAT(config_error([&] { single_stage_plan(layers, 2, Algorithm::model_parallel); }), Contains("no replicas"));
 }
+
+TEST_CASE("a placement has a server and a device for each worker") {
+  const auto with = [](std::vector<int> servers, std::vector<int> devices) {
+    return error_after([&](Plan& plan) { plan.placement = {std::move(servers), std::move(devices)}; });
+  };
+  Plan placed = plan_of({2, 1, 1});
+  placed.placement = {{0, 0, 1, 1}, {0, 1, 0, 1}};
+  CHECK_NOTHROW(validate(placed));
+  CHECK(parse_plan(to_json(placed), "text").placement.servers == std::vector<int>{0, 0, 1, 1});
+  CHECK(parse_plan(to_json(placed), "text").placement.devices == std::vector<int>{0, 1, 0, 1});
+  CHECK_THAT(with({0, 0}, {0, 1, 0, 1}), Equals("placement.servers: found 2 for the plan's 4 workers"));
+  CHECK_THAT(with({0, 0, 1, 1}, {}), Equals("placement.devices: found 0 for the plan's 4 workers"));
+  CHECK_THAT(with({0, 0, 1, 1}, {0, 1, -2, 1}), Equals("placement.devices[2]: must not be negative, found -2"));
+}
