@@ -1,13 +1,13 @@
 #include "partitioner/dapple_planner.h"
 
 #include <algorithm>
-#include <optional>
+#include <iterator>
+#include <map>
 #include <tuple>
 
 #include "partitioner/dapple_latency.h"
+#include "partitioner/dapple_stages.h"
 #include "partitioner/index.h"
-#include "partitioner/level_links.h"
-#include "partitioner/neighbours.h"
 #include "partitioner/pipeline_costs.h"
 
 namespace pipedream::detail {
@@ -15,56 +15,94 @@ namespace {
 
 using PlacedStages = std::vector<PlacedStage>;
 
+int workers_of(const PlacedStages& stages) {
+  std::size_t sum = 0;
+  for (const PlacedStage& stage : stages) sum += stage.workers.size();
+  return static_cast<int>(sum);
+}
+
 class DapplePlanner {
  public:
   DapplePlanner(const Profile& profile, const PlanningStates& states, const Topology& topology,
                 const DappleOptions& options)
-      : states_(states), topology_(topology), options_(options), workers_(topology.workers()) {
-    for (int s = 0; s < states.count(); ++s) {
-      double sum_us = 0;
-      states.set(s).for_each([&](int layer) { sum_us += profile.layers[at(layer)].forward_us; });
-      forward_us_.push_back(sum_us);
-    }
-    for (const TopologyLevel& level : topology.levels) links_.emplace_back(level);
-  }
+      : states_(states),
+        options_(options),
+        workers_(topology.workers()),
+        stages_(profile, states, topology, workers_ > kMostPlaced),
+        most_(options.keep_few ? std::max(options.most, options.few) : options.most) {}
 
   std::vector<DapplePlan> plans() {
-    if (const auto all = all_plans(states_, {workers_, options_.straight, options_.use_all}, options_.few)) {
-      for (const PlacedStages& stages : *all) add(stages);
-    } else {
+    if (!extend(stages_.none())) {
+      best_.clear();
+      most_ = options_.most;
       recur();
     }
     return std::move(best_);
   }
 
  private:
-  // What stands at (cut, workers) in the recurrence.
+  // What stands at (cut, devices in use) in the recurrence.
   struct Cell {
     double microbatch_us = kInfinity;  // with the rest as one stage
-    PlacedStages stages;
+    DappleBegun begun;
   };
+
+  // One more stage, and the rest as another.
+  struct Step {
+    DappleChoice stage;
+    DappleChoice rest;
+    int after = 0;  // the number of stage.after
+  };
+
+  // All plans that begin so. False: there are too many.
+  bool extend(const DappleBegun& begun) {
+    const int first = begun.stages.empty() ? 0 : begun.stages.back().end;
+    if (first == states_.last()) {
+      consider(begun.costs, begun.used, begun.stages.size(), [&] { return begun.stages; });
+      return ++tried_ <= options_.few;
+    }
+    const int most = std::min(workers_ - begun.used, options_.straight ? 1 : workers_);
+    if (most == 0) return ++tried_ <= options_.few;
+    std::vector<DappleChoice> choices;
+    for (int replicas = 1; replicas <= most; ++replicas) {
+      auto more = choices_after(begun, replicas);
+      choices.insert(choices.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    }
+    for (int end = first + 1; end <= states_.last(); ++end) {
+      if (!states_.nested(first, end)) continue;
+      for (const DappleChoice& choice : choices) {
+        if (!extend(stages_.longer(begun, first, end, choice))) return false;
+      }
+    }
+    return true;
+  }
 
   void recur() {
     const std::vector<int> cuts = chosen_cuts();
-    const int step = (workers_ + kMostCounts - 1) / kMostCounts;
-    std::vector<std::vector<Cell>> cells(cuts.size(), std::vector<Cell>(at(workers_) + 1));
-    cells[0][0].microbatch_us = consider({}, 0);
+    std::vector<std::vector<Cell>> cells(cuts.size());  // by cut and by the number of what is in use
+    consider_whole(stages_.none());
+    cells[0].resize(at(number_of(stages_.none().in_use)) + 1);
+    cells[0].back() = {0, stages_.none()};
     for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-      for (int used = 0; used < workers_; ++used) {
-        if (cells[c][at(used)].microbatch_us == kInfinity) continue;
+      keep_best(cells[c]);
+      for (std::size_t in_use = 0; in_use < cells[c].size(); ++in_use) {
+        const Cell& cell = cells[c][in_use];
+        if (cell.microbatch_us == kInfinity) continue;
+        const std::vector<Step> steps = steps_from(cell.begun, in_use);
         for (std::size_t next = c + 1; next + 1 < cuts.size(); ++next) {
           if (!states_.nested(cuts[c], cuts[next])) continue;
-          for (int more = 1; used + more < workers_; more = more < step ? step : more + step) {
-            PlacedStages longer = cells[c][at(used)].stages;
-            longer.push_back(stage(cuts[c], cuts[next], used, more));
-            const double us = consider(longer, used + more);
-            Cell& cell = cells[next][at(used + more)];
-            if (us < cell.microbatch_us) cell = {us, std::move(longer)};
-            if (options_.straight) break;
-          }
+          cells[next].resize(std::max(cells[next].size(), steps_.size()));
+          for (const Step& step : steps) take(cell.begun, cuts[c], cuts[next], step, cells[next][at(step.after)]);
         }
       }
+      cells[c].clear();
     }
+  }
+
+  int number_of(const DevicesInUse& in_use) {
+    const auto [place, is_new] = numbers_.try_emplace(in_use, static_cast<int>(numbers_.size()));
+    if (is_new) steps_.emplace_back();
+    return place->second;
   }
 
   // Evenly spaced by compute.
@@ -79,82 +117,114 @@ class DapplePlanner {
     return cuts;
   }
 
-  // The plan with all other layers as one stage. A straight one leaves workers idle.
-  double consider(PlacedStages stages, int used) {
-    const int first = stages.empty() ? 0 : stages.back().end;
-    stages.push_back(stage(first, states_.last(), used, options_.straight ? 1 : workers_ - used));
-    return add(stages);
+  void consider_whole(const DappleBegun& none) {
+    for (const DappleChoice& choice : choices_after(none, options_.straight ? 1 : workers_)) {
+      const DappleBegun whole = stages_.longer(none, 0, states_.last(), choice);
+      consider(whole.costs, whole.used, 1, [&] { return whole.stages; });
+    }
   }
 
-  static PlacedStage stage(int first, int end, int used, int replicas) {
-    PlacedStage result{first, end, {}};
-    for (int q = 0; q < replicas; ++q) result.workers.push_back(used + q);
-    return result;
+  // Of those with as many workers in use. With one policy there is only one.
+  void keep_best(std::vector<Cell>& cells) const {
+    const std::size_t most = at(std::max(1, kMostCells / workers_));
+    std::map<int, std::vector<double>> by_used;
+    for (const Cell& cell : cells) by_used[cell.begun.used].push_back(cell.microbatch_us);
+    for (auto& [used, costs] : by_used) {
+      std::sort(costs.begin(), costs.end());
+      costs.resize(std::min(costs.size(), most));
+    }
+    for (Cell& cell : cells) {
+      if (cell.microbatch_us > by_used[cell.begun.used].back()) cell.microbatch_us = kInfinity;
+    }
   }
 
-  double add(const PlacedStages& stages) {
-    const double us = microbatch_us(stages);
-    const int used = stages.back().workers.back() + 1;
-    if (options_.use_all && used < workers_) return us;
-    const auto rank = [](double of_us, const PlacedStages& of) {
-      return std::make_tuple(of_us, of.back().workers.back(), of.size());
-    };
-    const auto place = std::find_if(best_.begin(), best_.end(), [&](const DapplePlan& other) {
-      return rank(us, stages) < rank(other.microbatch_us, other.stages);
+  // They depend on the last stage only in how microbatches come from it.
+  std::vector<Step> steps_from(const DappleBegun& begun, std::size_t in_use) {
+    std::vector<Step> steps = std::move(steps_[in_use]);
+    if (steps.empty()) steps = all_steps(begun);
+    if (workers_ <= kMostPlaced) steps_[in_use] = steps;
+    if (begun.stages.empty()) return steps;
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const bool is_same = s > 0 && steps[s].after == steps[s - 1].after;
+      steps[s].stage.from_before =
+          is_same ? steps[s - 1].stage.from_before : stages_.levels_to(steps[s].stage, begun.stages.back().workers);
+    }
+    return steps;
+  }
+
+  // A straight plan leaves workers idle.
+  std::vector<Step> all_steps(const DappleBegun& begun) {
+    const int step = (workers_ + kMostCounts - 1) / kMostCounts;
+    std::vector<Step> steps;
+    for (int more = 1; begun.used + more < workers_; more = more < step ? step : more + step) {
+      const int left = options_.straight ? 1 : workers_ - begun.used - more;
+      for (const DappleChoice& choice : stages_.choices(begun.in_use, {}, more)) {
+        const int after = number_of(choice.after);
+        for (DappleChoice& rest : stages_.choices(choice.after, choice.workers, left)) {
+          steps.push_back({choice, std::move(rest), after});
+        }
+      }
+      if (options_.straight) break;
+    }
+    return steps;
+  }
+
+  std::vector<DappleChoice> choices_after(const DappleBegun& begun, int replicas) const {
+    static const std::vector<int> kNone;
+    return stages_.choices(begun.in_use, begun.stages.empty() ? kNone : begun.stages.back().workers, replicas);
+  }
+
+  void take(const DappleBegun& begun, int first, int end, const Step& step, Cell& cell) {
+    const int used = begun.used + step.stage.replicas();
+    line_ = begun.costs;
+    stages_.add_costs(last_replicas(begun.stages), first, end, step.stage, line_);
+    const std::size_t own = line_.size();
+    stages_.add_costs(step.stage.replicas(), end, states_.last(), step.rest, line_);
+    const double us = consider(line_, used + step.rest.replicas(), begun.stages.size() + 2, [&] {
+      PlacedStages stages = begun.stages;
+      stages.push_back({first, end, step.stage.workers});
+      stages.push_back({end, states_.last(), step.rest.workers});
+      return stages;
     });
-    if (place == best_.end() && best_.size() == options_.most) return us;
-    best_.insert(place, {us, stages});
-    if (best_.size() > options_.most) best_.pop_back();
+    if (us >= cell.microbatch_us) return;
+    line_.resize(own);
+    cell = {us, {begun.stages, line_, step.stage.after, used}};
+    cell.begun.stages.push_back({first, end, step.stage.workers});
+  }
+
+  // stages(): of the plan with these costs, asked for where it is among the best.
+  template <typename Stages>
+  double consider(const std::vector<DappleStage>& costs, int used, std::size_t stage_count, const Stages& stages) {
+    // By default that of the workers in use: idle ones among them, which the plan's own would count, gain nothing.
+    const std::int64_t chosen = options_.under.microbatches_per_update;
+    const std::int64_t update = chosen > 0 ? chosen : std::int64_t{4} * used;
+    const double us = dapple_latency_us(costs, update) / static_cast<double>(update);
+    if (options_.use_all && used < workers_) return us;
+    if (best_.size() == most_ && us > best_.back().microbatch_us) return us;
+    const auto rank = std::make_tuple(us, used, stage_count);
+    const auto place = std::upper_bound(best_.begin(), best_.end(), rank, [](const auto& mine, const auto& other) {
+      return mine < std::make_tuple(other.microbatch_us, workers_of(other.stages), other.stages.size());
+    });
+    if (place == best_.end() && best_.size() == most_) return us;
+    best_.insert(place, {us, stages()});
+    if (best_.size() > most_) best_.pop_back();
     return us;
-  }
-
-  double microbatch_us(const PlacedStages& stages) {
-    alternating_.clear();
-    for (std::size_t s = 0; s < stages.size(); ++s) {
-      const PlacedStage& placed = stages[s];
-      const auto replicas = static_cast<double>(placed.workers.size());
-      const double forward_us = forward_us_[at(placed.end)] - forward_us_[at(placed.first)];
-      const double compute_us = states_.compute_us(placed.first, placed.end);
-      const LevelLinks& own = links_[meeting_level(placed.workers.front(), placed.workers.back())];
-      alternating_.push_back({forward_us / replicas, (compute_us - forward_us) / replicas,
-                              own.allreduce_us(states_.parameter_bytes(placed.first, placed.end),
-                                               static_cast<int>(placed.workers.size()))});
-      if (s + 1 < stages.size()) alternating_.push_back(transfer(placed, stages[s + 1]));
-    }
-    const std::int64_t update = update_of(stages);
-    return dapple_latency_us(alternating_, update) / static_cast<double>(update);
-  }
-
-  DappleStage transfer(const PlacedStage& from, const PlacedStage& to) const {
-    const LevelLinks& links = links_[meeting_level(from.workers.front(), to.workers.back())];
-    const auto lanes = static_cast<double>(std::min(from.workers.size(), to.workers.size()));
-    const CutBytes& cut = states_.cut(from.end);
-    return {links.transfer_us(cut.forward, 0) / lanes, links.transfer_us(0, cut.backward) / lanes, 0};
-  }
-
-  std::int64_t update_of(const PlacedStages& stages) const {
-    if (options_.under.microbatches_per_update > 0) return options_.under.microbatches_per_update;
-    return std::int64_t{4} * (stages.back().workers.back() + 1);
-  }
-
-  std::size_t meeting_level(int worker, int other) const {
-    std::size_t level = 0;
-    for (int size = topology_.levels[0].count; worker / size != other / size && level + 1 < topology_.levels.size();) {
-      size *= topology_.levels[++level].count;
-    }
-    return level;
   }
 
   static constexpr int kMostCuts = 40;
   static constexpr int kMostCounts = 16;
+  static constexpr int kMostPlaced = 64;  // workers
+  static constexpr int kMostCells = 128;
 
   const PlanningStates& states_;
-  const Topology& topology_;
   const DappleOptions& options_;
   const int workers_;
-  std::vector<double> forward_us_;  // by state
-  std::vector<LevelLinks> links_;   // by level
-  std::vector<DappleStage> alternating_;
+  const DappleStages stages_;
+  std::size_t most_;
+  std::size_t tried_ = 0;
+  std::map<DevicesInUse, int> numbers_;
+  std::vector<std::vector<Step>> steps_;  // by number; empty: not known
+  std::vector<DappleStage> line_;
   std::vector<DapplePlan> best_;
 };
 

@@ -39,6 +39,25 @@ class Placement {
   std::vector<PlacedStage> result_;
 };
 
+// Among the components of the level, each of so many workers.
+std::vector<int> turns(const std::vector<int>& workers, const Topology& topology, std::size_t level, int size) {
+  if (level == 0) return workers;
+  std::vector<std::vector<int>> parts;
+  for (const int worker : workers) {
+    if (parts.empty() || parts.back().back() / size != worker / size) parts.emplace_back();
+    parts.back().push_back(worker);
+  }
+  for (auto& part : parts) part = turns(part, topology, level - 1, size / topology.levels[level - 1].count);
+  if (parts.size() == 1) return parts.front();
+  std::vector<int> result;
+  for (std::size_t turn = 0; result.size() < workers.size(); ++turn) {
+    for (const auto& part : parts) {
+      if (turn < part.size()) result.push_back(part[turn]);
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 Topology levels_with_choice(Topology topology) {
@@ -51,6 +70,11 @@ std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Top
   Placement placement(topology);
   placement.place(stages, topology.levels.size() - 1, {0});
   return placement.take();
+}
+
+std::vector<int> taking_turns(const std::vector<int>& workers, const Topology& topology) {
+  const std::size_t outermost = topology.levels.size() - 1;
+  return turns(workers, topology, outermost, topology.workers() / topology.levels[outermost].count);
 }
 
 }  // namespace pipedream::detail

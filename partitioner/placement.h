@@ -23,4 +23,9 @@ struct PlacedStage {
 // stays in its component.
 std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Topology& topology);
 
+// Ascending workers of one stage in the order of its replicas: the components of the outermost level take turns, in
+// each of them those of the level below, and so on, as above. So neighbouring stages with as many workers in each
+// component, or in proportion, keep a microbatch inside one.
+std::vector<int> taking_turns(const std::vector<int>& workers, const Topology& topology);
+
 }  // namespace pipedream::detail

@@ -54,6 +54,9 @@ std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topo
 // The least bottleneck in the arithmetic of the released optimizer. Empty: no plan.
 std::optional<double> best_compat_us(const Profile& profile, const Topology& topology, bool straight);
 
+// By which a stage has as many microbatches out as the next one's replicas need.
+std::vector<int> least_depths(const std::vector<OracleStage>& stages);
+
 struct OracleLoad {
   std::int64_t versions = 1;
   std::int64_t in_flight = 1;

@@ -1,0 +1,37 @@
+#include "partitioner/dapple_stages.h"
+
+#include <algorithm>
+
+namespace pipedream::detail {
+
+std::vector<DappleChoice> DappleStages::choices(const DevicesInUse& in_use, const std::vector<int>& before,
+                                                int replicas) const {
+  std::vector<DappleChoice> found;
+  for (DevicesInUse& after : policies_.choices(in_use, replicas)) {
+    DappleChoice& choice = found.emplace_back();
+    choice.workers = policies_.taken(in_use, after);
+    choice.after = std::move(after);
+    choice.within = costs_.levels_within(choice.workers);
+    if (!before.empty()) choice.from_before = costs_.levels_between(before, choice.workers);
+  }
+  return found;
+}
+
+DappleBegun DappleStages::longer(const DappleBegun& begun, int first, int end, const DappleChoice& choice) const {
+  DappleBegun result = begun;
+  add_costs(last_replicas(begun.stages), first, end, choice, result.costs);
+  result.stages.push_back({first, end, choice.workers});
+  result.in_use = choice.after;
+  result.used += choice.replicas();
+  return result;
+}
+
+void DappleStages::add_costs(int replicas_before, int first, int end, const DappleChoice& choice,
+                             std::vector<DappleStage>& costs) const {
+  if (replicas_before > 0) {
+    costs.push_back(costs_.transfer(first, std::min(replicas_before, choice.replicas()), choice.from_before));
+  }
+  costs.push_back(costs_.compute(first, end, choice.replicas(), choice.within));
+}
+
+}  // namespace pipedream::detail
