@@ -29,14 +29,16 @@ class DapplePlanner {
         options_(options),
         workers_(topology.workers()),
         stages_(profile, states, topology, workers_ > kMostPlaced),
-        most_(options.keep_few ? std::max(options.most, options.few) : options.most) {}
+        keeps_all_(options.keep_few) {}
 
   std::vector<DapplePlan> plans() {
     if (!extend(stages_.none())) {
       best_.clear();
-      most_ = options_.most;
+      keeps_all_ = false;
       recur();
     }
+    const auto is_better = [](const DapplePlan& plan, const DapplePlan& other) { return rank(plan) < rank(other); };
+    if (keeps_all_) std::stable_sort(best_.begin(), best_.end(), is_better);
     return std::move(best_);
   }
 
@@ -88,12 +90,17 @@ class DapplePlanner {
       for (std::size_t in_use = 0; in_use < cells[c].size(); ++in_use) {
         const Cell& cell = cells[c][in_use];
         if (cell.microbatch_us == kInfinity) continue;
-        const std::vector<Step> steps = steps_from(cell.begun, in_use);
+        if (steps_[in_use].empty()) steps_[in_use] = steps_from(cell.begun);
+        const std::vector<Step>& steps = steps_[in_use];
+        const std::vector<DappleCosts::Levels> crossed = crossed_to(steps, cell.begun);
         for (std::size_t next = c + 1; next + 1 < cuts.size(); ++next) {
           if (!states_.nested(cuts[c], cuts[next])) continue;
           cells[next].resize(std::max(cells[next].size(), steps_.size()));
-          for (const Step& step : steps) take(cell.begun, cuts[c], cuts[next], step, cells[next][at(step.after)]);
+          for (std::size_t n = 0; n < steps.size(); ++n) {
+            take(cell.begun, cuts[c], cuts[next], steps[n], crossed[n], cells[next][at(steps[n].after)]);
+          }
         }
+        if (workers_ > kMostPlaced) steps_[in_use].clear();
       }
       cells[c].clear();
     }
@@ -138,22 +145,18 @@ class DapplePlanner {
     }
   }
 
-  // They depend on the last stage only in how microbatches come from it.
-  std::vector<Step> steps_from(const DappleBegun& begun, std::size_t in_use) {
-    std::vector<Step> steps = std::move(steps_[in_use]);
-    if (steps.empty()) steps = all_steps(begun);
-    if (workers_ <= kMostPlaced) steps_[in_use] = steps;
-    if (begun.stages.empty()) return steps;
-    for (std::size_t s = 0; s < steps.size(); ++s) {
+  // By microbatches that come to the stage of each step.
+  std::vector<DappleCosts::Levels> crossed_to(const std::vector<Step>& steps, const DappleBegun& begun) const {
+    std::vector<DappleCosts::Levels> crossed(steps.size(), 0);
+    for (std::size_t s = 0; s < steps.size() && !begun.stages.empty(); ++s) {
       const bool is_same = s > 0 && steps[s].after == steps[s - 1].after;
-      steps[s].stage.from_before =
-          is_same ? steps[s - 1].stage.from_before : stages_.levels_to(steps[s].stage, begun.stages.back().workers);
+      crossed[s] = is_same ? crossed[s - 1] : stages_.levels_to(steps[s].stage, begun.stages.back().workers);
     }
-    return steps;
+    return crossed;
   }
 
   // A straight plan leaves workers idle.
-  std::vector<Step> all_steps(const DappleBegun& begun) {
+  std::vector<Step> steps_from(const DappleBegun& begun) {
     const int step = (workers_ + kMostCounts - 1) / kMostCounts;
     std::vector<Step> steps;
     for (int more = 1; begun.used + more < workers_; more = more < step ? step : more + step) {
@@ -174,12 +177,12 @@ class DapplePlanner {
     return stages_.choices(begun.in_use, begun.stages.empty() ? kNone : begun.stages.back().workers, replicas);
   }
 
-  void take(const DappleBegun& begun, int first, int end, const Step& step, Cell& cell) {
+  void take(const DappleBegun& begun, int first, int end, const Step& step, DappleCosts::Levels crossed, Cell& cell) {
     const int used = begun.used + step.stage.replicas();
     line_ = begun.costs;
-    stages_.add_costs(last_replicas(begun.stages), first, end, step.stage, line_);
+    stages_.add_costs(last_replicas(begun.stages), crossed, first, end, step.stage, line_);
     const std::size_t own = line_.size();
-    stages_.add_costs(step.stage.replicas(), end, states_.last(), step.rest, line_);
+    stages_.add_costs(step.stage.replicas(), step.rest.from_before, end, states_.last(), step.rest, line_);
     const double us = consider(line_, used + step.rest.replicas(), begun.stages.size() + 2, [&] {
       PlacedStages stages = begun.stages;
       stages.push_back({first, end, step.stage.workers});
@@ -200,15 +203,22 @@ class DapplePlanner {
     const std::int64_t update = chosen > 0 ? chosen : std::int64_t{4} * used;
     const double us = dapple_latency_us(costs, update) / static_cast<double>(update);
     if (options_.use_all && used < workers_) return us;
-    if (best_.size() == most_ && us > best_.back().microbatch_us) return us;
-    const auto rank = std::make_tuple(us, used, stage_count);
-    const auto place = std::upper_bound(best_.begin(), best_.end(), rank, [](const auto& mine, const auto& other) {
-      return mine < std::make_tuple(other.microbatch_us, workers_of(other.stages), other.stages.size());
-    });
-    if (place == best_.end() && best_.size() == most_) return us;
+    const auto place = keeps_all_ ? best_.end() : place_of({us, used, stage_count});
+    if (place == best_.end() && best_.size() >= options_.most && !keeps_all_) return us;
     best_.insert(place, {us, stages()});
-    if (best_.size() > most_) best_.pop_back();
+    if (best_.size() > options_.most && !keeps_all_) best_.pop_back();
     return us;
+  }
+
+  using Rank = std::tuple<double, int, std::size_t>;
+
+  static Rank rank(const DapplePlan& plan) { return {plan.microbatch_us, workers_of(plan.stages), plan.stages.size()}; }
+
+  // Behind those that are as good.
+  std::vector<DapplePlan>::iterator place_of(const Rank& mine) {
+    if (!best_.empty() && std::get<double>(mine) > best_.back().microbatch_us) return best_.end();
+    return std::upper_bound(best_.begin(), best_.end(), mine,
+                            [](const Rank& less, const DapplePlan& other) { return less < rank(other); });
   }
 
   static constexpr int kMostCuts = 40;
@@ -220,7 +230,7 @@ class DapplePlanner {
   const DappleOptions& options_;
   const int workers_;
   const DappleStages stages_;
-  std::size_t most_;
+  bool keeps_all_;
   std::size_t tried_ = 0;
   std::map<DevicesInUse, int> numbers_;
   std::vector<std::vector<Step>> steps_;  // by number; empty: not known

@@ -19,17 +19,17 @@ std::vector<DappleChoice> DappleStages::choices(const DevicesInUse& in_use, cons
 
 DappleBegun DappleStages::longer(const DappleBegun& begun, int first, int end, const DappleChoice& choice) const {
   DappleBegun result = begun;
-  add_costs(last_replicas(begun.stages), first, end, choice, result.costs);
+  add_costs(last_replicas(begun.stages), choice.from_before, first, end, choice, result.costs);
   result.stages.push_back({first, end, choice.workers});
   result.in_use = choice.after;
   result.used += choice.replicas();
   return result;
 }
 
-void DappleStages::add_costs(int replicas_before, int first, int end, const DappleChoice& choice,
-                             std::vector<DappleStage>& costs) const {
+void DappleStages::add_costs(int replicas_before, DappleCosts::Levels crossed, int first, int end,
+                             const DappleChoice& choice, std::vector<DappleStage>& costs) const {
   if (replicas_before > 0) {
-    costs.push_back(costs_.transfer(first, std::min(replicas_before, choice.replicas()), choice.from_before));
+    costs.push_back(costs_.transfer(first, std::min(replicas_before, choice.replicas()), crossed));
   }
   costs.push_back(costs_.compute(first, end, choice.replicas(), choice.within));
 }

@@ -40,8 +40,8 @@ class DappleStages {
     return costs_.levels_between(before, choice.workers);
   }
   DappleBegun longer(const DappleBegun& begun, int first, int end, const DappleChoice& choice) const;
-  // Of the next stage, and of the cut before it, where there is one, from so many replicas.
-  void add_costs(int replicas_before, int first, int end, const DappleChoice& choice,
+  // Of the next stage, and of the cut before it, where there is one, from so many replicas over links of these levels.
+  void add_costs(int replicas_before, DappleCosts::Levels crossed, int first, int end, const DappleChoice& choice,
                  std::vector<DappleStage>& costs) const;
 
  private:

@@ -98,7 +98,7 @@ DappleOracle::DappleOracle(const Profile& profile, const Topology& topology, con
       topology_(topology),
       options_(options),
       cuts_(downward_closed(profile)),
-      crossing_(crossing_all_cuts()) {}
+      crossing_(crossing_bytes(profile)) {}
 
 std::vector<double> DappleOracle::all() {
   std::vector<Placed> stages;
@@ -199,7 +199,7 @@ DappleStage DappleOracle::compute(const Placed& stage) const {
 // Every microbatch from the worker that has it to the one that gets it.
 DappleStage DappleOracle::transfer(const Placed& from, const Placed& to) const {
   const double lanes = static_cast<double>(std::min(from.workers.size(), to.workers.size()));
-  const Bytes& bytes = crossing_[from.until];
+  const CrossingBytes& bytes = crossing_[from.until];
   DappleStage result;
   for (std::size_t k = 0; k < std::lcm(from.workers.size(), to.workers.size()); ++k) {
     const int sender = from.workers[k % from.workers.size()];
@@ -216,21 +216,6 @@ DappleStage DappleOracle::transfer(const Placed& from, const Placed& to) const {
 std::size_t DappleOracle::meeting_level(int worker, int other) const {
   const int each = topology_.levels.front().count;
   return worker / each == other / each ? 0 : 1;
-}
-
-std::vector<DappleOracle::Bytes> DappleOracle::crossing_all_cuts() const {
-  std::vector<Bytes> result(std::size_t{1} << profile_.layers.size());
-  for (const TensorProfile& tensor : profile_.tensors) {
-    const int producer = index_of(profile_, tensor.producer);
-    Layers users = 0;
-    for (const std::string& user : tensor.consumers) users |= Layers{1} << index_of(profile_, user);
-    for (Layers before = 0; before < result.size(); ++before) {
-      if (!has(before, producer) || (users & ~before) == 0) continue;
-      result[before].forward += static_cast<double>(tensor.bytes);
-      if (tensor.requires_gradient) result[before].backward += static_cast<double>(tensor.bytes);
-    }
-  }
-  return result;
 }
 
 }  // namespace pipedream::testing

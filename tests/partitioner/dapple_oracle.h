@@ -46,17 +46,11 @@ class DappleOracle {
   detail::DappleStage transfer(const Placed& from, const Placed& to) const;
   std::size_t meeting_level(int worker, int other) const;
 
-  struct Bytes {
-    double forward = 0;
-    double backward = 0;
-  };
-  std::vector<Bytes> crossing_all_cuts() const;
-
   const Profile& profile_;
   const Topology& topology_;
   const PartitionOptions& options_;
   const std::vector<Layers> cuts_;
-  const std::vector<Bytes> crossing_;  // by the layers before
+  const std::vector<CrossingBytes> crossing_;  // by the layers before
   std::map<std::vector<std::int64_t>, std::int64_t> stage_bytes_;
   std::vector<double> found_;
   double least_append_first_us_ = 1e300;

@@ -201,7 +201,7 @@ TEST_CASE("dapple: its plans are valid, on several levels too, and fit into memo
   std::mt19937_64 random(4);
   int feasible = 0;
   for (int i = 0; i < 1'000; ++i) {
-    const Profile profile = random_profile(random, 1 + static_cast<int>(random() % 8), random() % 2 == 0);
+    const Profile profile = random_profile(random, 1 + static_cast<int>(random() % 6), random() % 2 == 0);
     Topology topology = random_topology(random, {2, 1 + static_cast<int>(random() % 4)});
     if (random() % 2 == 0) topology.memory_bytes_per_worker = 1 + static_cast<std::int64_t>(random() % 900);
     PartitionOptions options;

@@ -136,6 +136,21 @@ class Enumeration {
 
 }  // namespace
 
+std::vector<CrossingBytes> crossing_bytes(const Profile& profile) {
+  std::vector<CrossingBytes> result(std::size_t{1} << profile.layers.size());
+  for (const TensorProfile& tensor : profile.tensors) {
+    const int producer = index_of(profile, tensor.producer);
+    Layers users = 0;
+    for (const std::string& user : tensor.consumers) users |= Layers{1} << index_of(profile, user);
+    for (Layers before = 0; before < result.size(); ++before) {
+      if (!has(before, producer) || (users & ~before) == 0) continue;
+      result[before].forward += static_cast<double>(tensor.bytes);
+      if (tensor.requires_gradient) result[before].backward += static_cast<double>(tensor.bytes);
+    }
+  }
+  return result;
+}
+
 std::vector<int> least_depths(const std::vector<OracleStage>& stages) {
   std::vector<int> depth(stages.size(), 0);
   for (std::size_t s = stages.size(); s-- > 1;) {

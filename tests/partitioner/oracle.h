@@ -33,6 +33,14 @@ int index_of(const Profile& profile, const std::string& layer);
 // All downward-closed sets of layers; the last layer is in none but the whole.
 std::vector<Layers> downward_closed(const Profile& profile);
 
+struct CrossingBytes {
+  double forward = 0;
+  double backward = 0;  // gradients
+};
+
+// Of a cut, by the layers before it: each tensor once.
+std::vector<CrossingBytes> crossing_bytes(const Profile& profile);
+
 struct OracleStage {
   Layers before = 0;  // what earlier stages have
   Layers until = 0;   // with its own
