@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
-#include <tuple>
+#include <numeric>
 
-#include "partitioner/dapple_latency.h"
+#include "partitioner/dapple_best.h"
 #include "partitioner/dapple_stages.h"
 #include "partitioner/index.h"
 #include "partitioner/pipeline_costs.h"
@@ -15,12 +15,6 @@ namespace {
 
 using PlacedStages = std::vector<PlacedStage>;
 
-int workers_of(const PlacedStages& stages) {
-  std::size_t sum = 0;
-  for (const PlacedStage& stage : stages) sum += stage.workers.size();
-  return static_cast<int>(sum);
-}
-
 class DapplePlanner {
  public:
   DapplePlanner(const Profile& profile, const PlanningStates& states, const Topology& topology,
@@ -29,24 +23,22 @@ class DapplePlanner {
         options_(options),
         workers_(topology.workers()),
         stages_(profile, states, topology, workers_ > kMostPlaced),
-        keeps_all_(options.keep_few) {}
+        best_(options, workers_) {}
 
   std::vector<DapplePlan> plans() {
     if (!extend(stages_.none())) {
-      best_.clear();
-      keeps_all_ = false;
+      best_.restart();
       recur();
     }
-    const auto is_better = [](const DapplePlan& plan, const DapplePlan& other) { return rank(plan) < rank(other); };
-    if (keeps_all_) std::stable_sort(best_.begin(), best_.end(), is_better);
-    return std::move(best_);
+    return best_.take();
   }
 
  private:
-  // What stands at (cut, devices in use) in the recurrence.
+  // What stands at (cut, devices in use) in the recurrence: how it is reached.
   struct Cell {
     double microbatch_us = kInfinity;  // with the rest as one stage
-    DappleBegun begun;
+    int from_cut = 0;
+    int from = 0;  // number of devices in use
   };
 
   // One more stage, and the rest as another.
@@ -56,18 +48,24 @@ class DapplePlanner {
     int after = 0;  // the number of stage.after
   };
 
+  struct Devices {
+    DevicesInUse in_use;
+    int used = 0;
+    std::vector<Step> steps;  // empty: not known
+  };
+
   // All plans that begin so. False: there are too many.
   bool extend(const DappleBegun& begun) {
     const int first = begun.stages.empty() ? 0 : begun.stages.back().end;
     if (first == states_.last()) {
-      consider(begun.costs, begun.used, begun.stages.size(), [&] { return begun.stages; });
+      best_.consider(begun.costs, begun.used, begun.stages.size(), [&] { return begun.stages; });
       return ++tried_ <= options_.few;
     }
     const int most = std::min(workers_ - begun.used, options_.straight ? 1 : workers_);
     if (most == 0) return ++tried_ <= options_.few;
     std::vector<DappleChoice> choices;
     for (int replicas = 1; replicas <= most; ++replicas) {
-      auto more = choices_after(begun, replicas);
+      auto more = stages_.choices(begun.in_use, last_workers(begun), replicas);
       choices.insert(choices.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
     }
     for (int end = first + 1; end <= states_.last(); ++end) {
@@ -80,35 +78,41 @@ class DapplePlanner {
   }
 
   void recur() {
-    const std::vector<int> cuts = chosen_cuts();
-    std::vector<std::vector<Cell>> cells(cuts.size());  // by cut and by the number of what is in use
-    consider_whole(stages_.none());
-    cells[0].resize(at(number_of(stages_.none().in_use)) + 1);
-    cells[0].back() = {0, stages_.none()};
-    for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-      keep_best(cells[c]);
-      for (std::size_t in_use = 0; in_use < cells[c].size(); ++in_use) {
-        const Cell& cell = cells[c][in_use];
-        if (cell.microbatch_us == kInfinity) continue;
-        if (steps_[in_use].empty()) steps_[in_use] = steps_from(cell.begun);
-        const std::vector<Step>& steps = steps_[in_use];
-        const std::vector<DappleCosts::Levels> crossed = crossed_to(steps, cell.begun);
-        for (std::size_t next = c + 1; next + 1 < cuts.size(); ++next) {
-          if (!states_.nested(cuts[c], cuts[next])) continue;
-          cells[next].resize(std::max(cells[next].size(), steps_.size()));
-          for (std::size_t n = 0; n < steps.size(); ++n) {
-            take(cell.begun, cuts[c], cuts[next], steps[n], crossed[n], cells[next][at(steps[n].after)]);
-          }
-        }
-        if (workers_ > kMostPlaced) steps_[in_use].clear();
+    cuts_ = chosen_cuts();
+    cells_.resize(cuts_.size());
+    const DappleBegun none = stages_.none();
+    consider_whole(none);
+    number_of(none.in_use);
+    begun_.resize(cuts_.size());
+    begun_[0][0] = none;
+    for (int c = 0; at(c) + 1 < cuts_.size(); ++c) {
+      begin_best(c);
+      for (const auto& [number, begun] : begun_[at(c)]) {
+        if (devices_[at(number)].steps.empty()) devices_[at(number)].steps = steps_from(begun);
+        extend_to_all(c, number, begun);
+        if (workers_ > kMostPlaced) devices_[at(number)].steps.clear();
       }
-      cells[c].clear();
+    }
+  }
+
+  void extend_to_all(int c, int number, const DappleBegun& begun) {
+    const std::vector<Step>& steps = devices_[at(number)].steps;
+    const std::vector<DappleCosts::Levels> crossed = crossed_to(steps, begun);
+    for (std::size_t next = at(c) + 1; next + 1 < cuts_.size(); ++next) {
+      if (!states_.nested(cuts_[at(c)], cuts_[next])) continue;
+      std::vector<Cell>& cells = cells_[next];
+      cells.resize(std::max(cells.size(), devices_.size()));
+      for (std::size_t n = 0; n < steps.size(); ++n) {
+        const double us = take(begun, cuts_[at(c)], cuts_[next], steps[n], crossed[n]);
+        Cell& cell = cells[at(steps[n].after)];
+        if (us < cell.microbatch_us) cell = {us, c, number};
+      }
     }
   }
 
   int number_of(const DevicesInUse& in_use) {
     const auto [place, is_new] = numbers_.try_emplace(in_use, static_cast<int>(numbers_.size()));
-    if (is_new) steps_.emplace_back();
+    if (is_new) devices_.push_back({in_use, std::accumulate(in_use.begin(), in_use.end(), 0), {}});
     return place->second;
   }
 
@@ -125,23 +129,30 @@ class DapplePlanner {
   }
 
   void consider_whole(const DappleBegun& none) {
-    for (const DappleChoice& choice : choices_after(none, options_.straight ? 1 : workers_)) {
+    for (const DappleChoice& choice : stages_.choices(none.in_use, {}, options_.straight ? 1 : workers_)) {
       const DappleBegun whole = stages_.longer(none, 0, states_.last(), choice);
-      consider(whole.costs, whole.used, 1, [&] { return whole.stages; });
+      best_.consider(whole.costs, whole.used, 1, [&] { return whole.stages; });
     }
   }
 
-  // Of those with as many workers in use. With one policy there is only one.
-  void keep_best(std::vector<Cell>& cells) const {
+  // Of the cells with as many workers in use the best. With one policy there is only one.
+  void begin_best(int c) {
     const std::size_t most = at(std::max(1, kMostCells / workers_));
-    std::map<int, std::vector<double>> by_used;
-    for (const Cell& cell : cells) by_used[cell.begun.used].push_back(cell.microbatch_us);
-    for (auto& [used, costs] : by_used) {
-      std::sort(costs.begin(), costs.end());
-      costs.resize(std::min(costs.size(), most));
+    std::map<int, std::vector<std::pair<double, int>>> by_used;  // and the number
+    const std::vector<Cell>& cells = cells_[at(c)];
+    for (std::size_t n = 0; n < cells.size(); ++n) {
+      if (cells[n].microbatch_us == kInfinity) continue;
+      by_used[devices_[n].used].emplace_back(cells[n].microbatch_us, static_cast<int>(n));
     }
-    for (Cell& cell : cells) {
-      if (cell.microbatch_us > by_used[cell.begun.used].back()) cell.microbatch_us = kInfinity;
+    for (auto& [used, best] : by_used) {
+      std::sort(best.begin(), best.end());
+      if (best.size() > most) best.resize(most);
+      for (const auto& [us, number] : best) {
+        const Cell& cell = cells[at(number)];
+        const DappleBegun& from = begun_[at(cell.from_cut)].at(cell.from);
+        const DappleChoice choice = stages_.choice(from.in_use, last_workers(from), devices_[at(number)].in_use);
+        begun_[at(c)][number] = stages_.longer(from, cuts_[at(cell.from_cut)], cuts_[at(c)], choice);
+      }
     }
   }
 
@@ -172,53 +183,17 @@ class DapplePlanner {
     return steps;
   }
 
-  std::vector<DappleChoice> choices_after(const DappleBegun& begun, int replicas) const {
-    static const std::vector<int> kNone;
-    return stages_.choices(begun.in_use, begun.stages.empty() ? kNone : begun.stages.back().workers, replicas);
-  }
-
-  void take(const DappleBegun& begun, int first, int end, const Step& step, DappleCosts::Levels crossed, Cell& cell) {
-    const int used = begun.used + step.stage.replicas();
+  double take(const DappleBegun& begun, int first, int end, const Step& step, DappleCosts::Levels crossed) {
     line_ = begun.costs;
     stages_.add_costs(last_replicas(begun.stages), crossed, first, end, step.stage, line_);
-    const std::size_t own = line_.size();
     stages_.add_costs(step.stage.replicas(), step.rest.from_before, end, states_.last(), step.rest, line_);
-    const double us = consider(line_, used + step.rest.replicas(), begun.stages.size() + 2, [&] {
+    const int used = begun.used + step.stage.replicas() + step.rest.replicas();
+    return best_.consider(line_, used, begun.stages.size() + 2, [&] {
       PlacedStages stages = begun.stages;
       stages.push_back({first, end, step.stage.workers});
       stages.push_back({end, states_.last(), step.rest.workers});
       return stages;
     });
-    if (us >= cell.microbatch_us) return;
-    line_.resize(own);
-    cell = {us, {begun.stages, line_, step.stage.after, used}};
-    cell.begun.stages.push_back({first, end, step.stage.workers});
-  }
-
-  // stages(): of the plan with these costs, asked for where it is among the best.
-  template <typename Stages>
-  double consider(const std::vector<DappleStage>& costs, int used, std::size_t stage_count, const Stages& stages) {
-    // By default that of the workers in use: idle ones among them, which the plan's own would count, gain nothing.
-    const std::int64_t chosen = options_.under.microbatches_per_update;
-    const std::int64_t update = chosen > 0 ? chosen : std::int64_t{4} * used;
-    const double us = dapple_latency_us(costs, update) / static_cast<double>(update);
-    if (options_.use_all && used < workers_) return us;
-    const auto place = keeps_all_ ? best_.end() : place_of({us, used, stage_count});
-    if (place == best_.end() && best_.size() >= options_.most && !keeps_all_) return us;
-    best_.insert(place, {us, stages()});
-    if (best_.size() > options_.most && !keeps_all_) best_.pop_back();
-    return us;
-  }
-
-  using Rank = std::tuple<double, int, std::size_t>;
-
-  static Rank rank(const DapplePlan& plan) { return {plan.microbatch_us, workers_of(plan.stages), plan.stages.size()}; }
-
-  // Behind those that are as good.
-  std::vector<DapplePlan>::iterator place_of(const Rank& mine) {
-    if (!best_.empty() && std::get<double>(mine) > best_.back().microbatch_us) return best_.end();
-    return std::upper_bound(best_.begin(), best_.end(), mine,
-                            [](const Rank& less, const DapplePlan& other) { return less < rank(other); });
   }
 
   static constexpr int kMostCuts = 40;
@@ -230,12 +205,14 @@ class DapplePlanner {
   const DappleOptions& options_;
   const int workers_;
   const DappleStages stages_;
-  bool keeps_all_;
   std::size_t tried_ = 0;
+  std::vector<int> cuts_;
+  std::vector<std::vector<Cell>> cells_;           // by cut and by the number of the devices in use
+  std::vector<std::map<int, DappleBegun>> begun_;  // the best of them
   std::map<DevicesInUse, int> numbers_;
-  std::vector<std::vector<Step>> steps_;  // by number; empty: not known
+  std::vector<Devices> devices_;  // by number
   std::vector<DappleStage> line_;
-  std::vector<DapplePlan> best_;
+  BestDapplePlans best_;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 // Where there are few plans, all of them are compared: every way to cut the model and to give stages replicas, with
 // each policy for each stage. Else it is the paper's recurrence, which is no exact one: of the plans that have the
 // first layers on the same devices, the one is kept that is the fastest with all other layers as one stage on all other
-// workers. That looks at some 40 cuts and 16 numbers of replicas; on more than 64 workers, at append first alone, and
-// on fewer, where there are several servers, at the 64 best sets of devices for each cut. Memory is not looked at.
+// workers. That looks at some 40 cuts and 16 numbers of replicas, and of the sets of devices that are equally large at
+// the best 128 / workers; on more than 64 workers stages are placed by append first alone. Memory is not looked at.
 #pragma once
 
 #include <cstddef>

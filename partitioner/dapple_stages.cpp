@@ -8,13 +8,19 @@ std::vector<DappleChoice> DappleStages::choices(const DevicesInUse& in_use, cons
                                                 int replicas) const {
   std::vector<DappleChoice> found;
   for (DevicesInUse& after : policies_.choices(in_use, replicas)) {
-    DappleChoice& choice = found.emplace_back();
-    choice.workers = policies_.taken(in_use, after);
-    choice.after = std::move(after);
-    choice.within = costs_.levels_within(choice.workers);
-    if (!before.empty()) choice.from_before = costs_.levels_between(before, choice.workers);
+    found.push_back(choice(in_use, before, std::move(after)));
   }
   return found;
+}
+
+DappleChoice DappleStages::choice(const DevicesInUse& in_use, const std::vector<int>& before,
+                                  DevicesInUse after) const {
+  DappleChoice result;
+  result.workers = policies_.taken(in_use, after);
+  result.after = std::move(after);
+  result.within = costs_.levels_within(result.workers);
+  if (!before.empty()) result.from_before = costs_.levels_between(before, result.workers);
+  return result;
 }
 
 DappleBegun DappleStages::longer(const DappleBegun& begun, int first, int end, const DappleChoice& choice) const {

@@ -39,6 +39,8 @@ class DappleStages {
   DappleCosts::Levels levels_to(const DappleChoice& choice, const std::vector<int>& before) const {
     return costs_.levels_between(before, choice.workers);
   }
+  // Devices that become in use.
+  DappleChoice choice(const DevicesInUse& in_use, const std::vector<int>& before, DevicesInUse after) const;
   DappleBegun longer(const DappleBegun& begun, int first, int end, const DappleChoice& choice) const;
   // Of the next stage, and of the cut before it, where there is one, from so many replicas over links of these levels.
   void add_costs(int replicas_before, DappleCosts::Levels crossed, int first, int end, const DappleChoice& choice,
@@ -48,6 +50,11 @@ class DappleStages {
   const DevicePolicies policies_;
   const DappleCosts costs_;
 };
+
+inline const std::vector<int>& last_workers(const DappleBegun& begun) {
+  static const std::vector<int> kNone;
+  return begun.stages.empty() ? kNone : begun.stages.back().workers;
+}
 
 // 0: there is none.
 inline int last_replicas(const std::vector<PlacedStage>& stages) {
