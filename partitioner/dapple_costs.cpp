@@ -18,12 +18,16 @@ DappleCosts::DappleCosts(const Profile& profile, const PlanningStates& states, c
   for (const TopologyLevel& level : topology.levels) {
     links_.emplace_back(level);
     sizes_.push_back(size *= level.count);
+    auto& of_level = transfers_.emplace_back();
+    for (int s = 0; s < states.count(); ++s) {
+      const CutBytes& cut = states.cut(s);
+      of_level.push_back({links_.back().transfer_us(cut.forward, 0), links_.back().transfer_us(0, cut.backward), 0});
+    }
   }
 }
 
-DappleCosts::Levels DappleCosts::levels_within(std::vector<int> workers) const {
+DappleCosts::Levels DappleCosts::levels_within(const std::vector<int>& workers) const {
   // Any two of a tree's leaves meet where two that stand side by side do.
-  std::sort(workers.begin(), workers.end());
   Levels levels = 0;
   for (std::size_t q = 1; q < workers.size(); ++q) {
     std::size_t level = 0;
@@ -80,13 +84,14 @@ DappleStage DappleCosts::compute(int first, int end, int replicas, Levels crosse
 }
 
 DappleStage DappleCosts::transfer(int cut, int lanes, Levels crossed) const {
-  const CutBytes& bytes = states_.cut(cut);
   DappleStage stage;
   for (std::size_t l = 0; l < links_.size(); ++l) {
     if ((crossed >> l & 1) == 0) continue;
-    stage.forward_us = std::max(stage.forward_us, links_[l].transfer_us(bytes.forward, 0) / lanes);
-    stage.backward_us = std::max(stage.backward_us, links_[l].transfer_us(0, bytes.backward) / lanes);
+    stage.forward_us = std::max(stage.forward_us, transfers_[l][at(cut)].forward_us);
+    stage.backward_us = std::max(stage.backward_us, transfers_[l][at(cut)].backward_us);
   }
+  stage.forward_us /= lanes;
+  stage.backward_us /= lanes;
   return stage;
 }
 

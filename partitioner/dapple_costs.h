@@ -23,8 +23,8 @@ class DappleCosts {
 
   // Bit l: links of level l. A topology has at most 31 levels of more than one component.
   using Levels = std::uint64_t;
-  // At which some of the workers meet.
-  Levels levels_within(std::vector<int> workers) const;
+  // At which some of the workers meet, which ascend.
+  Levels levels_within(const std::vector<int>& workers) const;
   // That microbatches cross from the replicas of one stage to those of the next.
   Levels levels_between(const std::vector<int>& from, const std::vector<int>& to) const;
 
@@ -37,9 +37,10 @@ class DappleCosts {
   Levels levels_across(std::vector<Sided>& workers) const;
 
   const PlanningStates& states_;
-  std::vector<double> forward_us_;  // by state
-  std::vector<LevelLinks> links_;   // by level
-  std::vector<int> sizes_;          // workers that a component of the level joins
+  std::vector<double> forward_us_;                   // by state
+  std::vector<LevelLinks> links_;                    // by level
+  std::vector<int> sizes_;                           // workers that a component of the level joins
+  std::vector<std::vector<DappleStage>> transfers_;  // by level and state, of one lane
 };
 
 }  // namespace pipedream::detail

@@ -4,13 +4,11 @@
 #include <array>
 
 #include "partitioner/index.h"
-#include "partitioner/placement.h"
 
 namespace pipedream::detail {
 
 DevicePolicies::DevicePolicies(const Topology& topology, bool only_append_first)
-    : topology_(topology),
-      only_append_first_(only_append_first),
+    : only_append_first_(only_append_first),
       each_(topology.levels.front().count),
       servers_(at(topology.workers() / each_)) {}
 
@@ -58,7 +56,7 @@ std::vector<int> DevicePolicies::taken(const DevicesInUse& before, const Devices
   for (std::size_t s = 0; s < servers_; ++s) {
     for (int d = before[s]; d < after[s]; ++d) workers.push_back(static_cast<int>(s) * each_ + d);
   }
-  return taking_turns(workers, topology_);
+  return workers;
 }
 
 }  // namespace pipedream::detail

@@ -25,14 +25,13 @@ class DevicePolicies {
   // What is in use when `need` more are, of which there are as many: by append first, fresh first and scatter first,
   // each outcome once.
   std::vector<DevicesInUse> choices(const DevicesInUse& before, int need) const;
-  // Those taken, in the order of replicas.
+  // Those taken, ascending.
   std::vector<int> taken(const DevicesInUse& before, const DevicesInUse& after) const;
 
  private:
   DevicesInUse filled(const DevicesInUse& before, int need, bool fresh_first) const;
   DevicesInUse scattered(const DevicesInUse& before, int need) const;
 
-  const Topology& topology_;
   const bool only_append_first_;
   const int each_;  // devices of a server
   const std::size_t servers_;

@@ -8,6 +8,7 @@
 #include "partitioner/dapple_best.h"
 #include "partitioner/dapple_stages.h"
 #include "partitioner/index.h"
+#include "partitioner/neighbours.h"
 #include "partitioner/pipeline_costs.h"
 
 namespace pipedream::detail {
@@ -26,7 +27,10 @@ class DapplePlanner {
         best_(options, workers_) {}
 
   std::vector<DapplePlan> plans() {
-    if (!extend(stages_.none())) {
+    // Where one policy alone has too many, none is begun: they may have as many stages as there are workers.
+    const bool may_be_few =
+        all_plans(states_, {workers_, options_.straight, options_.use_all}, options_.few).has_value();
+    if (!may_be_few || !extend(stages_.none())) {
       best_.restart();
       recur();
     }

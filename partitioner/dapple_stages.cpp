@@ -16,9 +16,10 @@ std::vector<DappleChoice> DappleStages::choices(const DevicesInUse& in_use, cons
 DappleChoice DappleStages::choice(const DevicesInUse& in_use, const std::vector<int>& before,
                                   DevicesInUse after) const {
   DappleChoice result;
-  result.workers = policies_.taken(in_use, after);
+  const std::vector<int> workers = policies_.taken(in_use, after);
   result.after = std::move(after);
-  result.within = costs_.levels_within(result.workers);
+  result.workers = taking_turns(workers, topology_);
+  result.within = costs_.levels_within(workers);
   if (!before.empty()) result.from_before = costs_.levels_between(before, result.workers);
   return result;
 }

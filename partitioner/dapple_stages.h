@@ -30,7 +30,7 @@ struct DappleChoice {
 class DappleStages {
  public:
   DappleStages(const Profile& profile, const PlanningStates& states, const Topology& topology, bool only_append_first)
-      : policies_(topology, only_append_first), costs_(profile, states, topology) {}
+      : topology_(topology), policies_(topology, only_append_first), costs_(profile, states, topology) {}
 
   DappleBegun none() const { return {{}, {}, policies_.none(), 0}; }
   // What each policy gives the next stage. before: the workers of the last one; empty: there is none.
@@ -47,6 +47,7 @@ class DappleStages {
                  std::vector<DappleStage>& costs) const;
 
  private:
+  const Topology& topology_;
   const DevicePolicies policies_;
   const DappleCosts costs_;
 };

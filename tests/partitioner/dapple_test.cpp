@@ -93,14 +93,13 @@ TEST_CASE("dapple: what each policy takes of servers of four") {
   CHECK(choices({3, 3, 0}, 4) == All{{4, 4, 2}, {3, 3, 4}});
   CHECK(choices({0, 0, 0}, 12) == All{{4, 4, 4}});
   CHECK(detail::DevicePolicies(topology, true).choices({1, 2, 0}, 3) == All{{4, 2, 0}});
-  // Servers take turns among the replicas.
-  CHECK(policies.taken({1, 0, 0}, {3, 2, 1}) == std::vector<int>{1, 4, 8, 2, 5});
+  CHECK(policies.taken({1, 0, 0}, {3, 2, 1}) == std::vector<int>{1, 2, 4, 5, 8});
 }
 
 TEST_CASE("dapple: replicas of neighbouring stages are in the same racks and servers in turn") {
   const Topology topology = levels_of({2, 2, 2});
   CHECK(detail::taking_turns({0, 1, 2, 3, 4, 5, 6, 7}, topology) == std::vector<int>{0, 4, 2, 6, 1, 5, 3, 7});
-  CHECK(detail::taking_turns({1, 2, 3}, topology) == std::vector<int>{1, 2, 3});
+  CHECK(detail::taking_turns({1, 2, 3, 5}, topology) == std::vector<int>{1, 5, 2, 3});
   const Profile profile = chain_profile();
   const detail::DappleCosts costs(profile, detail::all_states(profile), topology);
   // Two in each of two servers, then one in each: no microbatch leaves its server.
