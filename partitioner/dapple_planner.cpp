@@ -1,6 +1,7 @@
 #include "partitioner/dapple_planner.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -161,13 +162,22 @@ class DapplePlanner {
   }
 
   // By microbatches that come to the stage of each step.
-  std::vector<DappleCosts::Levels> crossed_to(const std::vector<Step>& steps, const DappleBegun& begun) const {
+  std::vector<DappleCosts::Levels> crossed_to(const std::vector<Step>& steps, const DappleBegun& begun) {
     std::vector<DappleCosts::Levels> crossed(steps.size(), 0);
     for (std::size_t s = 0; s < steps.size() && !begun.stages.empty(); ++s) {
       const bool is_same = s > 0 && steps[s].after == steps[s - 1].after;
-      crossed[s] = is_same ? crossed[s - 1] : stages_.levels_to(steps[s].stage, begun.stages.back().workers);
+      crossed[s] = is_same ? crossed[s - 1] : crossed_to(steps[s].stage, begun);
     }
     return crossed;
+  }
+
+  // By append first alone, stages of as many replicas behind as many workers are on the same ones.
+  DappleCosts::Levels crossed_to(const DappleChoice& choice, const DappleBegun& begun) {
+    if (workers_ <= kMostPlaced) return stages_.levels_to(choice, last_workers(begun));
+    const std::array key{begun.used, last_replicas(begun.stages), choice.replicas()};
+    const auto [place, is_new] = crossed_.try_emplace(key, 0);
+    if (is_new) place->second = stages_.levels_to(choice, last_workers(begun));
+    return place->second;
   }
 
   // A straight plan leaves workers idle.
@@ -215,6 +225,7 @@ class DapplePlanner {
   std::vector<std::map<int, DappleBegun>> begun_;  // the best of them
   std::map<DevicesInUse, int> numbers_;
   std::vector<Devices> devices_;  // by number
+  std::map<std::array<int, 3>, DappleCosts::Levels> crossed_;
   std::vector<DappleStage> line_;
   BestDapplePlans best_;
 };
