@@ -17,20 +17,22 @@ bool has_room(const Plan& plan, const Profile& profile, const Topology& topology
   return limits.worker_bytes(plan) <= limit_bytes;
 }
 
-// Under a limit, those that fit of more of them.
+// Under a limit, those that fit of more of them: where plans are few, of all.
 std::vector<ClosedFormPlan> dapple(const Profile& profile, const PlanningStates& states, const Topology& topology,
                                    const PartitionOptions& options, std::size_t most) {
   constexpr std::size_t kMoreWithLimit = 30;
   const PlannedAlgorithm under{options.algorithm, options.microbatches_per_update};
   const Topology levels = levels_with_choice(topology);
+  const bool is_limited = topology.memory_bytes_per_worker > 0;
   const DappleOptions search{.under = under,
                              .straight = options.straight,
                              .use_all = options.use_all_workers,
-                             .most = most + (topology.memory_bytes_per_worker > 0 ? kMoreWithLimit : 0)};
+                             .most = most + (is_limited ? kMoreWithLimit : 0),
+                             .keep_few = is_limited};
   std::vector<ClosedFormPlan> plans;
   for (const DapplePlan& found : dapple_plans(profile, states, levels, search)) {
-    Plan plan = default_plan(profile, states, under, found.stages);
     if (plans.size() == most) break;
+    Plan plan = default_plan(profile, states, under, found.stages);
     if (has_room(plan, profile, topology, options.state_factors)) {
       plans.push_back({found.microbatch_us, std::move(plan)});
     }

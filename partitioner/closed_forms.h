@@ -14,7 +14,8 @@ struct ClosedFormPlan {
 };
 
 // At most `most` plans of CostModel::two_bw or dapple; none where no plan uses all workers, or memory has no room: by
-// 2BW's own rule, and among the best that dapple has by what the algorithm needs. Of another model: none.
+// 2BW's own rule, and among those of dapple, where they are few, else its best, by what the algorithm needs. Of another
+// model: none.
 std::vector<ClosedFormPlan> closed_form_plans(const Profile& profile, const PlanningStates& states,
                                               const Topology& topology, const PartitionOptions& options,
                                               std::size_t most);

@@ -5,13 +5,17 @@
 namespace pipedream::detail {
 namespace {
 
+// Sums that differ by rounding alone are equal, so that it does not depend on the order of additions which is the
+// pivot.
+constexpr double kRounding = 1e-9;
+
 std::size_t pivot_of(std::span<const DappleStage> stages, double rounds) {
   std::size_t pivot = stages.size() - 1;
   double between_us = 0;
   for (std::size_t s = pivot; s-- > 0;) {
     const double pivot_us = stages[pivot].forward_us + stages[pivot].backward_us;
     const double us = stages[s].forward_us + stages[s].backward_us;
-    if (rounds * us > rounds * pivot_us + between_us) {
+    if (rounds * us > (rounds * pivot_us + between_us) * (1 + kRounding)) {
       pivot = s;
       between_us = 0;
     } else {

@@ -1,10 +1,12 @@
 // The plans that DAPPLE's planner (Fan et al., PPoPP'21, section 4) would propose for a synchronous pipeline: the least
-// latency of an update (partitioner/dapple_latency.h).
+// latency of an update (partitioner/dapple_latency.h), every stage on the devices that one of the paper's policies
+// gives it (partitioner/dapple_devices.h).
 //
-// Where there are few plans, all of them are compared. Else it is the paper's recurrence, which is no exact one: of the
-// plans that have the first layers on so many workers, the one is kept that is the fastest with all other layers as one
-// stage on all other workers. Of many states and workers only some are tried. Workers are given to the stages in order
-// (the paper's append-first). Memory is not looked at.
+// Where there are few plans, all of them are compared: every way to cut the model and to give stages replicas, with
+// each policy for each stage. Else it is the paper's recurrence, which is no exact one: of the plans that have the
+// first layers on the same devices, the one is kept that is the fastest with all other layers as one stage on all other
+// workers. That looks at some 40 cuts and 16 numbers of replicas, and of the sets of devices that are equally large at
+// the best 128 / workers; on more than 64 workers stages are placed by append first alone. Memory is not looked at.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +30,7 @@ struct DappleOptions {
   bool use_all = false;
   std::size_t most = 1;     // plans
   std::size_t few = 5'000;  // as many are all compared
+  bool keep_few = false;    // and given, whatever `most` is
 };
 
 // Best first, then fewest workers, then fewest stages.

@@ -39,6 +39,25 @@ class Placement {
   std::vector<PlacedStage> result_;
 };
 
+// Among the components of the level, each of so many workers.
+std::vector<int> turns(const std::vector<int>& workers, const Topology& topology, std::size_t level, int size) {
+  if (level == 0) return workers;
+  std::vector<std::vector<int>> parts;
+  for (const int worker : workers) {
+    if (parts.empty() || parts.back().back() / size != worker / size) parts.emplace_back();
+    parts.back().push_back(worker);
+  }
+  for (auto& part : parts) part = turns(part, topology, level - 1, size / topology.levels[level - 1].count);
+  if (parts.size() == 1) return parts.front();
+  std::vector<int> result;
+  for (std::size_t turn = 0; result.size() < workers.size(); ++turn) {
+    for (const auto& part : parts) {
+      if (turn < part.size()) result.push_back(part[turn]);
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 Topology levels_with_choice(Topology topology) {
@@ -62,6 +81,11 @@ PlanPlacement servers_of(const Topology& topology, int workers) {
     placement.devices.push_back(worker % devices);
   }
   return placement;
+}
+
+std::vector<int> taking_turns(const std::vector<int>& workers, const Topology& topology) {
+  const std::size_t outermost = topology.levels.size() - 1;
+  return turns(workers, topology, outermost, topology.workers() / topology.levels[outermost].count);
 }
 
 }  // namespace pipedream::detail

@@ -27,4 +27,9 @@ std::vector<PlacedStage> placed(const std::vector<FoundStage>& stages, const Top
 // is a server.
 PlanPlacement servers_of(const Topology& topology, int workers);
 
+// Ascending workers of one stage in the order of its replicas: the components of the outermost level take turns, in
+// each of them those of the level below, and so on, as above. So neighbouring stages with as many workers in each
+// component, or in proportion, keep a microbatch inside one.
+std::vector<int> taking_turns(const std::vector<int>& workers, const Topology& topology);
+
 }  // namespace pipedream::detail

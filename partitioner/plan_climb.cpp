@@ -13,6 +13,8 @@ namespace {
 
 // As many plans are all tried.
 constexpr std::size_t kFew = 1'000;
+// Plans of more are not changed.
+constexpr std::size_t kMostStages = 256;
 
 std::vector<int> key_of(const std::vector<PlacedStage>& stages) {
   std::vector<int> key;
@@ -47,7 +49,8 @@ void PlanClimb::from(JudgedPlan& best) {
   const NeighbourOptions near{topology_.workers(), options_.straight, false};
   for (bool is_better = true; is_better;) {
     const auto stages = places_.of(best.plan);
-    is_better = stages && step(best, neighbours(*stages, states_, near));
+    // Neighbours grow with the square of the stages, and each is a list of all stages.
+    is_better = stages && stages->size() <= kMostStages && step(best, neighbours(*stages, states_, near));
   }
 }
 

@@ -1,8 +1,8 @@
 #include "partitioner/proposals.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <array>
 #include <exception>
 #include <optional>
 
@@ -51,16 +51,13 @@ class Proposals {
 
   // The best of them is the model's plan.
   void propose_list(CostModel model) {
-    constexpr std::size_t kMost = 3;
-    const std::string name(to_string(model));
-    for (ClosedFormPlan& found : closed_form_plans(profile_, states_, topology_, with(model), kMost)) {
-      const bool is_first = found_.empty() || found_.back().name.rfind(name, 0) != 0;
-      std::vector<int> replicas;
-      for (const StagePlan& stage : found.plan.stages) replicas.push_back(stage.replicas());
+    constexpr std::array kRanks{"", ", second", ", third"};
+    std::size_t rank = 0;
+    for (ClosedFormPlan& found : closed_form_plans(profile_, states_, topology_, with(model), kRanks.size())) {
       try {
         validate(found.plan);
-        found_.push_back(
-            {is_first ? name : fmt::format("{}, {}", name, fmt::join(replicas, "-")), std::move(found.plan), is_first});
+        found_.push_back({fmt::format("{}{}", to_string(model), kRanks[rank]), std::move(found.plan), rank == 0});
+        ++rank;
       } catch (const ConfigError&) {
         // An update does not have whole rounds of every stage.
       }

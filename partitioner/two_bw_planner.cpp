@@ -28,18 +28,31 @@ class EqualWidthPlanner {
       : states_(states), topology_(topology), options_(options), footprints_(profile, states) {}
 
   std::vector<EqualWidthPlan> plans() {
-    const int workers = topology_.workers();
     const bool may_recompute = limit_bytes() > 0 && !traits_of(options_.under.algorithm).overwrites;
-    for (int width = 1; width <= (options_.straight ? 1 : workers); ++width) {
-      for (int depth = 1; depth <= std::min(workers / width, states_.last()); ++depth) {
-        if (options_.use_all && width * depth != workers) continue;
-        if (!add_best({width, depth, true, false}) && may_recompute) add_best({width, depth, true, true});
-      }
+    for (const Shape& shape : shapes()) {
+      if (add_best(shape) || !may_recompute) continue;
+      Shape recomputing = shape;
+      recomputing.recompute = true;
+      add_best(recomputing);
     }
     return std::move(best_);
   }
 
  private:
+  // The sooner one is fast, the fewer others have to be solved: those of most workers first.
+  std::vector<Shape> shapes() const {
+    std::vector<Shape> shapes;
+    const int workers = topology_.workers();
+    for (int width = 1; width <= (options_.straight ? 1 : workers); ++width) {
+      for (int depth = 1; depth <= std::min(workers / width, states_.last()); ++depth) {
+        if (!options_.use_all || width * depth == workers) shapes.push_back({width, depth, true, false});
+      }
+    }
+    const auto has_more = [](const Shape& a, const Shape& b) { return a.width * a.depth > b.width * b.depth; };
+    std::stable_sort(shapes.begin(), shapes.end(), has_more);
+    return shapes;
+  }
+
   std::int64_t limit_bytes() const { return topology_.memory_bytes_per_worker; }
 
   // Of both placements. False: memory has no room for the shape.

@@ -55,17 +55,6 @@ double stage_us(double component_us, double parameters, int m, const TopologyLev
   return std::max(component_us, reduction) / m;
 }
 
-// The depth by which a stage has as many microbatches out as the next one's replicas need.
-std::vector<int> depths(const std::vector<OracleStage>& stages) {
-  std::vector<int> depth(stages.size(), 0);
-  for (std::size_t s = stages.size(); s-- > 1;) {
-    int w = 0;
-    while (w * stages[s - 1].replicas < stages[s].replicas * (depth[s] + 1)) ++w;
-    depth[s - 1] = w;
-  }
-  return depth;
-}
-
 // All ways to cut a range on a level, with what is inside of each stage.
 struct Way {
   double cost_us = 0;
@@ -123,7 +112,7 @@ class Enumeration {
 
   void finish(const Way& way) {
     OraclePlan plan{way.cost_us, way.stages, 0};
-    const std::vector<int> depth = depths(plan.stages);
+    const std::vector<int> depth = least_depths(plan.stages);
     for (std::size_t s = 0; s < plan.stages.size(); ++s) {
       const Layers layers = plan.stages[s].until & ~plan.stages[s].before;
       const std::int64_t bytes = stage_bytes(profile_, layers, load_of_stage(options_, plan.stages, depth, s),
@@ -146,6 +135,31 @@ class Enumeration {
 };
 
 }  // namespace
+
+std::vector<CrossingBytes> crossing_bytes(const Profile& profile) {
+  std::vector<CrossingBytes> result(std::size_t{1} << profile.layers.size());
+  for (const TensorProfile& tensor : profile.tensors) {
+    const int producer = index_of(profile, tensor.producer);
+    Layers users = 0;
+    for (const std::string& user : tensor.consumers) users |= Layers{1} << index_of(profile, user);
+    for (Layers before = 0; before < result.size(); ++before) {
+      if (!has(before, producer) || (users & ~before) == 0) continue;
+      result[before].forward += static_cast<double>(tensor.bytes);
+      if (tensor.requires_gradient) result[before].backward += static_cast<double>(tensor.bytes);
+    }
+  }
+  return result;
+}
+
+std::vector<int> least_depths(const std::vector<OracleStage>& stages) {
+  std::vector<int> depth(stages.size(), 0);
+  for (std::size_t s = stages.size(); s-- > 1;) {
+    int w = 0;
+    while (w * stages[s - 1].replicas < stages[s].replicas * (depth[s] + 1)) ++w;
+    depth[s - 1] = w;
+  }
+  return depth;
+}
 
 int index_of(const Profile& profile, const std::string& layer) {
   for (std::size_t i = 0; i < profile.layers.size(); ++i) {

@@ -33,6 +33,14 @@ int index_of(const Profile& profile, const std::string& layer);
 // All downward-closed sets of layers; the last layer is in none but the whole.
 std::vector<Layers> downward_closed(const Profile& profile);
 
+struct CrossingBytes {
+  double forward = 0;
+  double backward = 0;  // gradients
+};
+
+// Of a cut, by the layers before it: each tensor once.
+std::vector<CrossingBytes> crossing_bytes(const Profile& profile);
+
 struct OracleStage {
   Layers before = 0;  // what earlier stages have
   Layers until = 0;   // with its own
@@ -53,6 +61,9 @@ std::optional<OraclePlan> best_plan(const Profile& profile, const Topology& topo
 
 // The least bottleneck in the arithmetic of the released optimizer. Empty: no plan.
 std::optional<double> best_compat_us(const Profile& profile, const Topology& topology, bool straight);
+
+// By which a stage has as many microbatches out as the next one's replicas need.
+std::vector<int> least_depths(const std::vector<OracleStage>& stages);
 
 struct OracleLoad {
   std::int64_t versions = 1;
