@@ -12,6 +12,9 @@
 namespace pipedream::detail {
 namespace {
 
+// States times workers. The models that compare shapes one by one would take many seconds for more.
+constexpr std::int64_t kMostListed = 250'000;
+
 class Proposals {
  public:
   Proposals(const Profile& profile, const PlanningStates& states, const Topology& topology,
@@ -24,8 +27,10 @@ class Proposals {
     propose("pipedream", topology_, with(CostModel::pipedream), true);
     if (is_pipeline) {
       propose("pipedream-compat", topology_, with(CostModel::pipedream_compat), true);
-      propose_list(CostModel::dapple);
-      propose_list(CostModel::two_bw);
+      if (std::int64_t{states_.count()} * topology_.workers() <= kMostListed) {
+        propose_list(CostModel::dapple);
+        propose_list(CostModel::two_bw);
+      }
       propose_others();
     }
     if (found_.empty()) std::rethrow_exception(first_error_);
