@@ -8,6 +8,7 @@
 #include "partitioner/closed_forms.h"
 #include "partitioner/compat_planner.h"
 #include "partitioner/default_plan.h"
+#include "partitioner/footprints.h"
 #include "partitioner/interleaved_plan.h"
 #include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
@@ -96,7 +97,8 @@ class Planner {
   }
 
   FoundPlan solve_sequence(std::int64_t limit_bytes) const {
-    auto stages = detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
+    detail::StageFootprints footprints(profile_);
+    auto stages = detail::cheapest_sequence(states_, footprints, levels_,
                                             {options_.use_all_workers, limit_bytes, options_.state_factors});
     if (!stages) return std::nullopt;
     return detail::FoundPipeline{std::move(*stages), 0};
@@ -111,7 +113,7 @@ class Planner {
   }
 
   FoundPlan solve_data_parallel(std::int64_t limit_bytes) const {
-    const auto whole = detail::StageFootprints(profile_, states_).of(0, states_.last());
+    const auto whole = detail::StageFootprints(profile_).of(states_, 0, states_.last());
     const detail::UsedStage used{.replicas = topology_.workers(),
                                  .microbatches_per_update = options_.microbatches_per_update};
     const auto use = detail::use_of(Algorithm::data_parallel, used, options_.state_factors);
@@ -183,9 +185,9 @@ class Planner {
                                     topology_.workers(), layers));
     }
     const std::string limit = detail::format_bytes(limit_bytes_);
-    const std::vector<detail::TensorEnds> ends = detail::tensor_ends(profile_);
+    detail::StageFootprints footprints(profile_);
     for (std::size_t l = 0; l < layers; ++l) {
-      const auto footprint = detail::stage_footprint(profile_, ends, {static_cast<int>(l)});
+      const auto footprint = footprints.of_layer(static_cast<int>(l));
       const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.state_factors);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,

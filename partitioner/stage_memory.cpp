@@ -5,7 +5,7 @@
 namespace pipedream::detail {
 
 StageMemory::StageMemory(const Profile& profile, const PlanningStates& states, StateFactors state_factors)
-    : states_(states), footprints_(profile, states), state_factors_(state_factors) {}
+    : states_(states), footprints_(profile), state_factors_(state_factors) {}
 
 void StageMemory::set_rule(const MemoryRule& rule) {
   rule_ = rule;
@@ -40,7 +40,7 @@ bool StageMemory::is_hopeless(int first, int end) const {
 
 const StageFootprint& StageMemory::footprint(int first, int end) {
   const auto [place, is_new] = walked_.try_emplace(std::int64_t{first} * states_.count() + end);
-  if (is_new) place->second = footprints_.of(first, end);
+  if (is_new) place->second = footprints_.of(states_, first, end);
   return place->second;
 }
 
