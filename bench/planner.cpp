@@ -1,4 +1,5 @@
-// How long the planner takes, beside its limits. No LibTorch: `planner [--profiles FOLDER] [--case TEXT]`.
+// How long the planner takes, beside its limits. No LibTorch: `planner [--profiles FOLDER] [--case TEXT] [--cost-model
+// MODEL]`.
 //
 // Each case is planned several times; the least processor time counts, since the machine may be shared, and the wall
 // time of the same run stands beside it. The whole of partition() is timed: states, solution, prediction, checks.
@@ -183,17 +184,20 @@ int main(int argc, char** argv) {
   const char* folder = std::getenv("PIPEDREAM_PROFILES");
   std::string profiles = folder ? folder : "";
   std::string only;
+  std::string only_model;
   int samples = 5;
   CLI::App app("Times the planner", "planner");
   app.add_option("--profiles", profiles, "Folder with MODEL/graph.txt of PipeDream's artifact ($PIPEDREAM_PROFILES)");
   app.add_option("--case", only, "Only cases whose names contain this");
+  app.add_option("--cost-model", only_model, "Only this one");
   app.add_option("--samples", samples, "Of each case; the one with the least processor time counts")
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   std::vector<detail::TableRow> rows = {
       {"case", "cost model", "states", "bottleneck", "processor", "wall", "limit", "", "original"}};
   for (const Case& of : all_cases(profiles)) {
-    if (of.name.find(only) != std::string::npos) rows.push_back(measured_row(of, samples));
+    const bool is_model = only_model.empty() || only_model == to_string(of.cost_model);
+    if (is_model && of.name.find(only) != std::string::npos) rows.push_back(measured_row(of, samples));
   }
   std::cout << detail::text_table(rows, 2);
   return 0;

@@ -3,21 +3,22 @@
 
 #include <cmath>
 #include <optional>
-#include <vector>
 
 #include "partitioner/pipeline_costs.h"
 
 namespace pipedream::detail {
 
-// plan_within(bound) gives some plan whose cost_us keeps the bound, or none. No bound below `lower` can be kept.
-// The bound is halved, and in the end anything strictly better is asked for until there is none; bounds and costs are
-// the same expressions, so the answer is exact. Empty: there is no plan at all.
+// plan_within(bound) gives an optional: some plan whose cost_us keeps the bound, or none. No bound below `lower` can be
+// kept. The bound is halved, and in the end anything strictly better is asked for until there is none; bounds and costs
+// are the same expressions, so the answer is exact. Empty: there is no plan at all, which is
+// asked at once where it is doubtful.
 template <class PlanWithin, class CostOf>
-std::optional<std::vector<FoundStage>> least_bottleneck(double lower, PlanWithin plan_within, CostOf cost_us) {
+auto least_bottleneck(double lower, PlanWithin plan_within, CostOf cost_us, bool doubtful = false)
+    -> decltype(plan_within(lower)) {
   constexpr int kHalvings = 12;
-  if (auto plan = plan_within(lower)) return plan;
+  auto plan = plan_within(lower);
+  if (plan || (doubtful && !plan_within(kInfinity))) return plan;
   // Steps that double find an upper bound near the lower one, where a pass is cheap; past twice the lower one, any.
-  std::optional<std::vector<FoundStage>> plan;
   double upper = lower;
   for (double step = lower * 0x1p-6; !plan; step *= 2) {
     if (upper == kInfinity) return std::nullopt;

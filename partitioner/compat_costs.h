@@ -30,6 +30,8 @@ class CompatCosts final : public PipelineCosts {
 
   double first_stage_us(int first, int end, int replicas) const override;
   double later_stage_us(int first, int end, int replicas) const override;
+  void first_stage_times(int first, int end, int most, double* us) const override;
+  void later_stage_times(int first, int end, int most, double* us) const override;
   bool fits(int first, int end, int replicas, int after) const override;
   bool limits_memory() const override { return memory_bytes_ > 0; }
   bool grows_with_range() const override { return false; }
@@ -48,7 +50,8 @@ class CompatCosts final : public PipelineCosts {
   }
 
  private:
-  double reduction_us(int first, int end, int replicas) const;
+  double first_us(double component_us, double parameter_us, int replicas) const;
+  double cuts_us(int first, int end) const;
 
   const CompatGraph& graph_;
   Level level_;

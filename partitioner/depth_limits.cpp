@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "partitioner/footprints.h"
 #include "planning/warmup.h"
 #include "schedule/share.h"
 
@@ -38,13 +39,10 @@ std::vector<int> warmup_of(const Plan& plan) {
 
 DepthLimits::DepthLimits(const Plan& plan, const Profile& profile, const PlannedModel& model,
                          StateFactors state_factors, std::int64_t limit_bytes)
-    : messages_{link_traffic(profile, model), model.one_process},
+    : footprints_(StageFootprints(profile, model.ends).of_stages(model.stage_of_layer, plan.stages.size())),
+      messages_{link_traffic(profile, model), model.one_process},
       state_factors_(state_factors),
-      limit_bytes_(limit_bytes) {
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    footprints_.push_back(stage_footprint(profile, model.ends, model.stage_of_layer, static_cast<int>(s)));
-  }
-}
+      limit_bytes_(limit_bytes) {}
 
 std::int64_t DepthLimits::stage_bytes(const Plan& plan, std::size_t stage) const {
   const int s = static_cast<int>(stage);

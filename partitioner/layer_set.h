@@ -15,6 +15,7 @@ class LayerSet {
 
   bool contains(int layer) const { return (words_[word(layer)] & bit(layer)) != 0; }
   void insert(int layer) { words_[word(layer)] |= bit(layer); }
+  void erase(int layer) { words_[word(layer)] &= ~bit(layer); }
 
   LayerSet& operator|=(const LayerSet& other) {
     for (std::size_t w = 0; w < words_.size(); ++w) words_[w] |= other.words_[w];
@@ -34,11 +35,21 @@ class LayerSet {
     return count;
   }
 
-  // Calls visit(layer) for each layer that is here and not in `without`, ascending.
-  template <class Visit>
-  void for_each_without(const LayerSet& without, Visit visit) const {
+  // The first layer that is either here and not in `without`, or in `other`; -1: there is none.
+  int first_difference(const LayerSet& other, const LayerSet& without) const {
     for (std::size_t w = 0; w < words_.size(); ++w) {
-      std::uint64_t rest = words_[w] & ~without.words_[w];
+      const std::uint64_t difference = (words_[w] & ~without.words_[w]) ^ other.words_[w];
+      if (difference != 0) return static_cast<int>(w * 64) + std::countr_zero(difference);
+    }
+    return -1;
+  }
+
+  // Calls visit(layer) for each layer that is here and not in `without`, ascending, from layer `first` on.
+  template <class Visit>
+  void for_each_without(const LayerSet& without, Visit visit, int first = 0) const {
+    std::uint64_t asked = ~(bit(first) - 1);
+    for (std::size_t w = word(first); w < words_.size(); ++w, asked = ~std::uint64_t{0}) {
+      std::uint64_t rest = words_[w] & ~without.words_[w] & asked;
       for (; rest != 0; rest &= rest - 1) visit(static_cast<int>(w * 64) + std::countr_zero(rest));
     }
   }

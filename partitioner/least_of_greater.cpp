@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-// Compilers do not make vectors of it on their own: that would change the answer if there were NaNs or signed zeros.
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define PIPEDREAM_X86 1
@@ -11,14 +10,8 @@
 namespace pipedream::detail {
 namespace {
 
-double with_scalars(const double* a, const double* b, int count, double best) {
-  for (int k = 0; k < count; ++k) best = std::min(best, std::max(a[k], b[k]));
-  return best;
-}
-
 #ifdef PIPEDREAM_X86
 
-// Several chains, so that one minimum need not wait for the other.
 __attribute__((target("avx"))) double with_avx(const double* a, const double* b, int count, double best) {
   __m256d least[4];
   for (__m256d& chain : least) chain = _mm256_set1_pd(best);
@@ -37,7 +30,7 @@ __attribute__((target("avx"))) double with_avx(const double* a, const double* b,
   _mm256_storeu_pd(lanes, least[0]);
   best = std::min(std::min(lanes[0], lanes[1]), std::min(lanes[2], lanes[3]));
   _mm256_zeroupper();
-  return with_scalars(a + k, b + k, count - k, best);
+  return least_of_greater_scalars(a + k, b + k, count - k, best);
 }
 
 double with_sse2(const double* a, const double* b, int count, double best) {
@@ -53,7 +46,7 @@ double with_sse2(const double* a, const double* b, int count, double best) {
   least[0] = _mm_min_pd(_mm_min_pd(least[0], least[1]), _mm_min_pd(least[2], least[3]));
   double lanes[2];
   _mm_storeu_pd(lanes, least[0]);
-  return with_scalars(a + k, b + k, count - k, std::min(lanes[0], lanes[1]));
+  return least_of_greater_scalars(a + k, b + k, count - k, std::min(lanes[0], lanes[1]));
 }
 
 #endif
@@ -70,7 +63,7 @@ double least_of_greater_vectors(const double* a, const double* b, int count, dou
 #ifdef PIPEDREAM_X86
   return kHasAvx ? with_avx(a, b, count, best) : with_sse2(a, b, count, best);
 #else
-  return with_scalars(a, b, count, best);
+  return least_of_greater_scalars(a, b, count, best);
 #endif
 }
 

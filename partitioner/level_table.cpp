@@ -21,6 +21,7 @@ class ComputeIndex {
       while (state < states.last() && step_of_[at(state)] < step) ++state;
       first_from_.push_back(state);
     }
+    most_steps_ = static_cast<double>(first_from_.size());
     first_from_.resize(first_from_.size() + 3, states.last());
   }
 
@@ -28,15 +29,13 @@ class ComputeIndex {
   double step_of(int state) const { return step_of_[at(state)]; }
   // No state before it has so many steps of compute; a step more or less is on the safe side of any rounding. So is
   // what is no number, as no limit on layers without compute makes it.
-  int first_from(double steps) const { return steps > 1 ? first_from_[static_cast<std::size_t>(steps - 1)] : 0; }
+  int first_from(double steps) const { return first_from_[at(static_cast<int>(std::max(1.0, steps)) - 1)]; }
   // No state after it has so few.
-  int last_until(double steps) const {
-    return steps < static_cast<double>(first_from_.size() - 3) ? first_from_[static_cast<std::size_t>(steps) + 2]
-                                                               : first_from_.back();
-  }
+  int last_until(double steps) const { return first_from_[at(static_cast<int>(std::min(most_steps_, steps)) + 2)]; }
 
  private:
   double steps_per_us_ = 0;
+  double most_steps_ = 0;
   std::vector<double> step_of_;  // by state
   std::vector<int> first_from_;  // by step: the first state with at least so many of them
 };
@@ -52,6 +51,7 @@ class Tabulation {
         rows_(whole_only ? 1 : states_.last()),
         index_(states_),
         steps_per_us_(index_.steps_per_us() * costs.workers_below() * (1 + 1e-9)),
+        limits_memory_(costs.limits_memory()),
         has_floor_(states_.are_ordered() && !options.use_all && costs.grows_with_range()),
         replica_limit_(options.straight ? 1 : options.components) {
     std::size_t size = 0;
@@ -61,8 +61,9 @@ class Tabulation {
     }
     values_.assign(size, kInfinity);
     seeds_.resize(at(rows_) * at(options.components + 1));
-    variants_ = costs.limits_memory() ? options.components + 1 : 1;
-    later_.assign(at(kTile * variants_ * (replica_limit_ + 1)), std::vector<double>(at(states_.count()), kInfinity));
+    variants_ = limits_memory_ ? options.components + 1 : 1;
+    later_.assign(at(kTile * variants_ * replica_limit_) * at(states_.count()), kInfinity);
+    times_.resize(at(replica_limit_));
   }
 
   // A row of values serves several ends before the next one is looked at: the rows together are larger than caches.
@@ -72,14 +73,13 @@ class Tabulation {
       for (int end = tile; end < tile_end; ++end) fill_later(end);
       for (int first = std::min(tile_end - 1, rows_) - 1; first >= 0; --first) {
         for (int end = std::max(tile, first + 1); end < tile_end; ++end) {
-          if (!states_.nested(first, end)) continue;
-          for (int used = 1; used <= options_.components; ++used) solve(first, end, used);
+          if (states_.nested(first, end)) solve(first, end);
         }
       }
     }
   }
 
-  double value(int first, int end) { return values(first, options_.components)[end - first]; }
+  double value(int first, int end) { return row(first).until(end, options_.components); }
 
  private:
   // The best split that was found for a row last; a good one for the next range often.
@@ -88,88 +88,114 @@ class Tabulation {
     int replicas = 1;
   };
 
-  // A(first.., used), indexed by end - first.
-  double* values(int first, int used) {
-    return values_.data() + offset_[at(first)] + at(used - 1) * at(states_.count() - first);
-  }
+  // A(first.., used) of one `first`.
+  struct Row {
+    int first = 0;
+    std::size_t length = 0;
+    double* values = nullptr;  // by components used less one, and by end - first
+
+    double* from(int state, int used) const { return values + at(used - 1) * length + at(state - first); }
+    double& until(int end, int used) const { return *from(end, used); }
+  };
+  Row row(int first) { return {first, at(states_.count() - first), values_.data() + offset_[at(first)]}; }
 
   // Times of last stages that end there, by split; those that memory forbids with `used` components are infinite.
   void fill_later(int end) {
-    for (int variant = 0; variant < variants_; ++variant) {
-      const int after = options_.components - variant;
-      for (int replicas = 1; replicas <= replica_limit_; ++replicas) {
-        std::vector<double>& times = later_[later_index(end, variant, replicas)];
-        for (int split = 1; split < end; ++split) {
-          const bool can_be =
-              states_.nested(split, end) && (!costs_.limits_memory() || costs_.fits(split, end, replicas, after));
-          times[at(split)] = can_be ? costs_.later_stage_us(split, end, replicas) : kInfinity;
+    for (int split = 1; split < end; ++split) {
+      const bool is_stage = states_.nested(split, end);
+      if (is_stage) costs_.later_stage_times(split, end, replica_limit_, times_.data());
+      for (int variant = 0; variant < variants_; ++variant) {
+        double* us = later(end, variant, 1) + split;
+        for (int replicas = 1; replicas <= replica_limit_; ++replicas) {
+          const bool can_be = is_stage && fits(split, end, replicas, options_.components - variant);
+          us[at(replicas - 1) * at(states_.count())] = can_be ? times_[at(replicas - 1)] : kInfinity;
         }
       }
     }
   }
 
-  std::size_t later_index(int end, int variant, int replicas) const {
-    return at(((end - 1) % kTile * variants_ + variant) * (replica_limit_ + 1) + replicas);
-  }
-  const double* later(int end, int used, int replicas) const {
-    return later_[later_index(end, variants_ > 1 ? used : 0, replicas)].data();
+  bool fits(int first, int end, int replicas, int after) const {
+    return !limits_memory_ || costs_.fits(first, end, replicas, after);
   }
 
-  double single_stage_us(int first, int end, int used) const {
-    if (used > replica_limit_ || !costs_.fits(first, end, used, options_.components - used)) return kInfinity;
-    return costs_.first_stage_us(first, end, used);
+  double* later(int end, int variant, int replicas) {
+    const int place = ((end - 1) % kTile * variants_ + variant) * replica_limit_ + replicas - 1;
+    return later_.data() + at(place) * at(states_.count());
   }
 
   // No value is less: a range takes no less than one inside it.
-  double floor_us(int first, int end, int used) {
+  double floor_us(const Row& row, int end, int used) {
     double floor = 0;
     if (!has_floor_) return floor;
-    if (end > first + 1) floor = values(first, used)[end - 1 - first];
-    if (first + 1 < std::min(rows_, end)) floor = std::max(floor, values(first + 1, used)[end - first - 1]);
+    if (end > row.first + 1) floor = row.until(end - 1, used);
+    if (row.first + 1 < std::min(rows_, end)) floor = std::max(floor, this->row(row.first + 1).until(end, used));
     return floor;
   }
 
-  void solve(int first, int end, int used) {
-    double best = single_stage_us(first, end, used);
-    double& value = values(first, used)[end - first];
-    if (!options_.use_all && used > 1) best = std::min(best, values(first, used - 1)[end - first]);
-    Seed& seed = seeds_[at(first) * at(options_.components + 1) + at(used)];
-    if (seed.split > first && seed.split < end) {
-      const double before = values(first, used - seed.replicas)[seed.split - first];
-      best = std::min(best, std::max(before, later(end, used, seed.replicas)[seed.split]));
+  void solve(int first, int end) {
+    const Row of = row(first);
+    costs_.first_stage_times(first, end, replica_limit_, times_.data());
+    for (int used = 1; used <= options_.components; ++used) {
+      const bool can_be_one = used <= replica_limit_ && fits(first, end, used, options_.components - used);
+      solve(of, end, used, can_be_one ? times_[at(used - 1)] : kInfinity);
     }
-    const double floor = floor_us(first, end, used);
-    const int most_replicas = std::min(used - 1, replica_limit_);
-    Window found;
-    for (int replicas = 1; replicas <= most_replicas && best > floor; ++replicas) {
-      best = best_split(first, end, used, replicas, best, found);
-    }
-    if (found.before) {
-      int split = 0;
-      while (found.before[split] > best || found.after[split] > best) ++split;
-      seed = {found.from + split, found.replicas};
-    }
-    value = best;
   }
 
-  // Where the best split so far is: max(before[k], after[k]) of some k.
+  void solve(const Row& row, int end, int used, double best) {
+    if (!options_.use_all && used > 1) best = std::min(best, row.until(end, used - 1));
+    const double* after_one = later(end, variants_ > 1 ? used : 0, 1);
+    Seed& seed = seeds_[at(row.first) * at(options_.components + 1) + at(used)];
+    if (seed.split > row.first && seed.split < end) {
+      const double before = row.until(seed.split, used - seed.replicas);
+      best = std::min(best, std::max(before, after_one[at(seed.replicas - 1) * at(states_.count()) + at(seed.split)]));
+    }
+    const double floor = floor_us(row, end, used);
+    const int most_replicas = std::min(used - 1, replica_limit_);
+    Window found;
+    double steps = best * steps_per_us_;
+    for (int replicas = 1; replicas <= most_replicas && best > floor; ++replicas) {
+      const Window window = window_within(row, end, used, replicas, steps);
+      if (window.count <= 0) continue;
+      const double* after = after_one + at(replicas - 1) * at(states_.count());
+      const double better =
+          least_of_greater(row.from(window.from, used - replicas), after + window.from, window.count, best);
+      // Rare, since the seed is good: then nothing waits for the minimum.
+      if (better < best) [[unlikely]] {
+        best = better;
+        steps = best * steps_per_us_;
+        found = window;
+      }
+    }
+    if (found.count > 0) {
+      const double* before = row.from(found.from, used - found.replicas);
+      const double* after = after_one + at(found.replicas - 1) * at(states_.count()) + found.from;
+      int split = 0;
+      while (before[split] > best || after[split] > best) ++split;
+      seed = {found.from + split, found.replicas};
+    }
+    row.until(end, used) = best;
+  }
+
+  // Splits from which a better one than the best can come.
   struct Window {
-    const double* before = nullptr;
-    const double* after = nullptr;
     int from = 0;
-    int replicas = 0;
+    int count = 0;
+    int replicas = 0;  // of the last stage
   };
 
-  double best_split(int first, int end, int used, int replicas, double best, Window& found) {
-    const double each = best * steps_per_us_;
-    const int from = std::max(first + 1, index_.first_from(index_.step_of(end) - each * replicas));
-    const int to = std::min(end - 1, index_.last_until(index_.step_of(first) + each * (used - replicas)));
-    if (from > to) return best;
-    const double* before = values(first, used - replicas) + (from - first);
-    const double* after = later(end, used, replicas) + from;
-    const double better = least_of_greater(before, after, to - from + 1, best);
-    if (better < best) found = {before, after, from, replicas};
-    return better;
+  // steps: what one component does of compute in the best.
+  Window window_within(const Row& row, int end, int used, int replicas, double steps) const {
+    int from = std::max(row.first + 1, index_.first_from(index_.step_of(end) - steps * replicas));
+    const int to = std::min(end - 1, index_.last_until(index_.step_of(row.first) + steps * (used - replicas)));
+    int count = to - from + 1;
+    if (count <= 0) return {};
+    // Whole vectors where there are as many splits: those beside the window do no harm.
+    const int whole = (count + kLanes - 1) / kLanes * kLanes;
+    if (whole <= end - 1 - row.first) {
+      count = whole;
+      from = std::min(from, end - count);
+    }
+    return {from, count, replicas};
   }
 
   const PipelineCosts& costs_;
@@ -178,13 +204,15 @@ class Tabulation {
   int rows_;
   ComputeIndex index_;
   double steps_per_us_;  // steps of compute that one component does in a microsecond, at most
+  bool limits_memory_;
   bool has_floor_;
   int replica_limit_;
   std::vector<std::size_t> offset_;  // of a row in values_
   std::vector<double> values_;
   std::vector<Seed> seeds_;
-  int variants_ = 1;                        // of later_: as many as components used, where memory is limited
-  std::vector<std::vector<double>> later_;  // by split; of each end of the tile, variant and number of replicas
+  int variants_ = 1;           // of later_: as many as components used, where memory is limited
+  std::vector<double> later_;  // of each end of the tile, variant and number of replicas: by split
+  std::vector<double> times_;  // of one stage, by number of replicas
 };
 
 }  // namespace

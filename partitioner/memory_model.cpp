@@ -76,26 +76,4 @@ std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, 
   return memory_bytes(memory_costs(footprint, use), {});
 }
 
-StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
-                               const std::vector<int>& layers) {
-  StageFootprint result;
-  for (const int l : layers) {
-    const LayerProfile& layer = profile.layers[static_cast<std::size_t>(l)];
-    result.parameter_bytes += layer.parameter_bytes;
-    result.buffer_bytes += layer.buffer_bytes;
-    result.greatest_layer_bytes = std::max(result.greatest_layer_bytes, layer.parameter_bytes);
-  }
-  result.pass = pass_memory(profile, ends, layers);
-  return result;
-}
-
-StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
-                               const std::vector<int>& stage_of_layer, int stage) {
-  std::vector<int> layers;
-  for (std::size_t l = 0; l < stage_of_layer.size(); ++l) {
-    if (stage_of_layer[l] == stage) layers.push_back(static_cast<int>(l));
-  }
-  return stage_footprint(profile, ends, layers);
-}
-
 }  // namespace pipedream::detail

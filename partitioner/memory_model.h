@@ -12,11 +12,9 @@
 #include "partitioner/pass_memory.h"
 #include "pipedream/algorithm.h"
 #include "pipedream/plan.h"
-#include "pipedream/profile.h"
 #include "pipedream/schedule.h"
 #include "pipedream/simulate.h"
 #include "pipedream/state_factors.h"
-#include "planning/profile_graph.h"
 
 namespace pipedream::detail {
 
@@ -57,13 +55,5 @@ std::int64_t memory_bytes(const StageCosts& costs, const StageLoad& load);
 
 // Of a stage that does one microbatch after the other and has no update_delay.
 std::int64_t memory_bytes(const StageFootprint& footprint, int gradient_copies, StateFactors state_factors);
-
-// Of a stage given by its layers, by number in the profile, ascending.
-StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
-                               const std::vector<int>& layers);
-
-// Of a stage given by the stage of each layer.
-StageFootprint stage_footprint(const Profile& profile, const std::vector<TensorEnds>& ends,
-                               const std::vector<int>& stage_of_layer, int stage);
 
 }  // namespace pipedream::detail

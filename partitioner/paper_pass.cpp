@@ -43,12 +43,14 @@ void PaperPass::cover_from(int first) {
     const double least = std::max(1.0, (states_.compute_us(end) - first_us) * per_us);
     if (fewest_[static_cast<std::size_t>(end)] + least > most_) continue;
     if (!states_.nested(first, end)) continue;
+    if (memory_ && !inner_ && !memory_->may_fit(first, end)) continue;
     const int limit = options_.straight ? std::min(most_, 1) : most_;
     const int needed = costs_.replicas_needed(first, end, options_.bound_us, limit);
     if (needed > limit) {
       if (longer_is_slower) break;
       continue;
     }
+    keeps_bound_.clear();
     for (std::size_t i = 0; i < covers(end).size(); ++i) {
       const Cover& later = covers(end)[i];
       if (later.components + needed > most_) break;  // they stand in the order of their components
@@ -66,7 +68,11 @@ void PaperPass::cover_from(int first) {
 void PaperPass::add_stage(int first, int end, int needed, const Cover& later, int index) {
   int most_replicas = options_.straight || fewest_suffice() ? needed : most_ - later.components;
   for (int replicas = needed; replicas <= most_replicas; ++replicas) {
-    if (costs_.stage_us(first, end, replicas) > options_.bound_us) continue;
+    const auto more = static_cast<std::size_t>(replicas - needed);
+    if (more == keeps_bound_.size()) {
+      keeps_bound_.push_back(costs_.stage_us(first, end, replicas) <= options_.bound_us ? 1 : 0);
+    }
+    if (keeps_bound_[more] == 0) continue;
     Cover cover{later.components + replicas, 0, later.stages + 1, end, replicas, index};
     if (memory_) {
       cover.out = out_before({first, end, replicas, {}}, later.out);

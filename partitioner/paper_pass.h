@@ -71,6 +71,7 @@ class PaperPass {
   std::vector<int> fewest_;
   // While the covers of one state are made:
   std::vector<std::vector<Cover>> by_components_;
+  std::vector<char> keeps_bound_;  // the stage, by replicas beyond those needed
   int fewest_allowed_ = 0;
   int most_ = 0;
 };

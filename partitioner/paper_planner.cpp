@@ -41,7 +41,6 @@ double PaperPlanner::bottleneck_us(const std::vector<FoundStage>& stages, std::s
   return worst;
 }
 
-// Without a memory limit.
 std::optional<double> PaperPlanner::least_us() const {
   const PaperCosts& costs = *costs_.back();
   if (is_small(costs.states(), components_.back())) {
@@ -66,16 +65,20 @@ std::optional<double> PaperPlanner::least_us() const {
   return least(all, *any_us);
 }
 
+std::optional<FoundPipeline> PaperPlanner::plan_within(double bound_us, StageMemory* memory) const {
+  auto plan = PaperSearch(levels(), options_, memory).plan_within(bound_us);
+  if (!plan) return std::nullopt;
+  const double us = bottleneck_us(*plan, costs_.size() - 1);
+  return FoundPipeline{std::move(*plan), us};
+}
+
 std::optional<FoundPipeline> PaperPlanner::fastest(StageMemory* memory) const {
   const std::optional<double> unlimited_us = least_us();
   if (!unlimited_us) return std::nullopt;
-  PaperSearch search(levels(), options_, memory);
-  const auto plan_within = [&](double bound_us) { return search.plan_within(bound_us); };
-  const auto cost_us = [&](const std::vector<FoundStage>& stages) { return bottleneck_us(stages, costs_.size() - 1); };
-  auto plan = memory ? least_bottleneck(*unlimited_us, plan_within, cost_us) : plan_within(*unlimited_us);
-  if (!plan) return std::nullopt;
-  const double us = cost_us(*plan);
-  return FoundPipeline{std::move(*plan), us};
+  if (!memory) return plan_within(*unlimited_us, nullptr);
+  return least_bottleneck(
+      *unlimited_us, [&](double bound_us) { return plan_within(bound_us, memory); },
+      [](const FoundPipeline& plan) { return plan.bottleneck_us; }, true);
 }
 
 }  // namespace pipedream::detail

@@ -23,11 +23,14 @@ class PaperPlanner {
 
   // The least bottleneck, and among such plans the one of PaperSearch. `memory` may be null. Empty: no plan.
   std::optional<FoundPipeline> fastest(StageMemory* memory) const;
+  // Without a memory limit.
+  std::optional<double> least_us() const;
+  // The plan of PaperSearch within a bound.
+  std::optional<FoundPipeline> plan_within(double bound_us, StageMemory* memory) const;
 
  private:
   // As the stages are cut inside, which memory may have made worse than the tables say.
   double bottleneck_us(const std::vector<FoundStage>& stages, std::size_t level) const;
-  std::optional<double> least_us() const;
   std::vector<PaperLevel> levels() const;
 
   std::vector<int> components_;  // by level

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "partitioner/closed_forms.h"
 #include "partitioner/compat_planner.h"
 #include "partitioner/default_plan.h"
+#include "partitioner/footprints.h"
 #include "partitioner/interleaved_plan.h"
 #include "partitioner/memory_limited.h"
 #include "partitioner/paper_planner.h"
@@ -50,14 +52,14 @@ constexpr int kAttempts = 8;
 
 class Planner {
  public:
-  Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options)
+  Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options, bool gives_advice = true)
       : profile_(profile),
         topology_(topology),
         levels_(detail::levels_with_choice(topology)),
         options_(options),
         states_(detail::all_states(profile)),
-        memory_(profile, states_, options.state_factors),
-        limit_bytes_(topology.memory_bytes_per_worker) {}
+        limit_bytes_(topology.memory_bytes_per_worker),
+        gives_advice_(gives_advice) {}
 
   // The search does not count messages, and on several levels not all that an update has: where its plan needs more
   // than the limit, it looks for one that needs so much less.
@@ -96,7 +98,8 @@ class Planner {
   }
 
   FoundPlan solve_sequence(std::int64_t limit_bytes) const {
-    auto stages = detail::cheapest_sequence(states_, detail::StageFootprints(profile_, states_), levels_,
+    detail::StageFootprints footprints(profile_);
+    auto stages = detail::cheapest_sequence(states_, footprints, levels_,
                                             {options_.use_all_workers, limit_bytes, options_.state_factors});
     if (!stages) return std::nullopt;
     return detail::FoundPipeline{std::move(*stages), 0};
@@ -105,13 +108,14 @@ class Planner {
   FoundPlan solve_pipeline(std::int64_t limit_bytes) {
     const detail::PaperOptions search{options_.straight, options_.use_all_workers};
     if (limit_bytes == 0) return detail::PaperPlanner(states_, levels_, search).fastest(nullptr);
-    memory_.set_limit(limit_bytes);
-    return detail::fastest_within_memory(states_, levels_, search, memory_, options_.algorithm,
+    if (!memory_) memory_.emplace(profile_, states_, options_.state_factors);
+    memory_->set_limit(limit_bytes);
+    return detail::fastest_within_memory(states_, levels_, search, *memory_, options_.algorithm,
                                          options_.microbatches_per_update);
   }
 
   FoundPlan solve_data_parallel(std::int64_t limit_bytes) const {
-    const auto whole = detail::StageFootprints(profile_, states_).of(0, states_.last());
+    const auto whole = detail::StageFootprints(profile_).of(states_, 0, states_.last());
     const detail::UsedStage used{.replicas = topology_.workers(),
                                  .microbatches_per_update = options_.microbatches_per_update};
     const auto use = detail::use_of(Algorithm::data_parallel, used, options_.state_factors);
@@ -167,11 +171,39 @@ class Planner {
   }
 
   [[noreturn]] void fail_near(const Plan& plan) const {
-    throw ConfigError(
-        fmt::format("memory_bytes_per_worker: {} is too little for {} with {} microbatches in an update: {}; fewer of "
-                    "them need less",
-                    detail::format_bytes(limit_bytes_), to_string(plan.algorithm), microbatches_per_update(plan, 0),
-                    greatest_need(plan)));
+    const bool is_chosen = traits_of(plan.algorithm).chooses_update;
+    const std::string update =
+        is_chosen ? fmt::format(" with {} microbatches in an update", microbatches_per_update(plan, 0)) : "";
+    const std::int64_t fewer = fewer_with_room(plan);
+    throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little for {}{}: {}{}",
+                                  detail::format_bytes(limit_bytes_), to_string(plan.algorithm), update,
+                                  greatest_need(plan), fewer > 0 ? fmt::format("; with {} there is room", fewer) : ""));
+  }
+
+  // The most microbatches in an update for which the plan has room, if there is a plan with so many; else 0. Only where
+  // an update is flushed those in flight become fewer with it.
+  std::int64_t fewer_with_room(const Plan& plan) const {
+    if (!is_pipeline() || !traits_of(plan.algorithm).flushes || !gives_advice_) return 0;
+    std::int64_t room = 0;
+    for (std::int64_t most = microbatches_per_update(plan, 0); most - room > 1;) {
+      const std::int64_t middle = room + (most - room) / 2;
+      (has_room(plan, middle) ? room : most) = middle;
+    }
+    if (room == 0) return 0;
+    PartitionOptions options = options_;
+    options.microbatches_per_update = room;
+    try {
+      Planner(profile_, topology_, options, false).plan();
+    } catch (const ConfigError&) {
+      return 0;
+    }
+    return room;
+  }
+
+  bool has_room(Plan plan, std::int64_t microbatches_per_update) const {
+    plan.microbatches_per_update = microbatches_per_update;
+    detail::predict(plan, profile_, topology_, options_.state_factors, states_);
+    return greatest_stage(plan).prediction.memory_bytes <= limit_bytes_;
   }
 
   [[noreturn]] void fail() {
@@ -183,9 +215,9 @@ class Planner {
                                     topology_.workers(), layers));
     }
     const std::string limit = detail::format_bytes(limit_bytes_);
-    const std::vector<detail::TensorEnds> ends = detail::tensor_ends(profile_);
+    detail::StageFootprints footprints(profile_);
     for (std::size_t l = 0; l < layers; ++l) {
-      const auto footprint = detail::stage_footprint(profile_, ends, {static_cast<int>(l)});
+      const auto footprint = footprints.of_layer(static_cast<int>(l));
       const std::int64_t bytes = detail::memory_bytes(footprint, 0, options_.state_factors);
       if (bytes > limit_bytes_) {
         throw ConfigError(fmt::format("memory_bytes_per_worker: {} is too little: layer \"{}\" alone needs {}", limit,
@@ -204,8 +236,9 @@ class Planner {
   const Topology levels_;  // those that have a choice
   const PartitionOptions& options_;
   detail::PlanningStates states_;
-  detail::StageMemory memory_;
+  std::optional<detail::StageMemory> memory_;  // once it is needed
   std::int64_t limit_bytes_;
+  bool gives_advice_;
 };
 
 }  // namespace

@@ -1,198 +1,178 @@
 #include "partitioner/pass_memory.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <utility>
+
+#include "partitioner/index.h"
 
 namespace pipedream::detail {
-namespace {
 
-constexpr int kElsewhere = -1;
-
-// A tensor that the stage makes or receives; layers by their position in the stage.
-struct StageTensor {
-  std::int64_t bytes = 0;
-  bool requires_gradient = false;
-  int producer = kElsewhere;
-  int last_user = kElsewhere;     // in the stage
-  int first_keeper = kElsewhere;  // the producer or a user, of those that keep it
-  bool is_sent = false;
-
-  // One storage: it lives as long as one of them does.
-  void take_view(const StageTensor& view) {
-    bytes = std::max(bytes, view.bytes);
-    requires_gradient = requires_gradient || view.requires_gradient;
-    last_user = std::max(last_user, view.last_user);
-    if (first_keeper == kElsewhere || (view.first_keeper != kElsewhere && view.first_keeper < first_keeper)) {
-      first_keeper = view.first_keeper;
+PassWalk::PassWalk(const Profile& profile, const std::vector<TensorEnds>& ends)
+    : profile_(profile),
+      count_(static_cast<int>(profile.layers.size())),
+      tensors_of_(profile.layers.size()),
+      storage_of_(ends.size(), kElsewhere),
+      storages_(ends.size()),
+      is_in_(profile.layers.size(), 0),
+      forward_(count_),
+      backward_(count_) {
+  note_tensors(ends);
+  for (int l = 0; l < count_; ++l) {
+    const LayerProfile& layer = profile.layers[at(l)];
+    LayerTensors& tensors = tensors_of_[at(l)];
+    std::int64_t before = layer.kept_bytes;
+    std::int64_t after = layer.parameter_bytes;
+    for (const int t : tensors.outputs) {
+      const TensorProfile& output = profile.tensors[at(t)];
+      before += (layer.keeps_output ? output.bytes : 0) + (output.requires_gradient ? output.bytes : 0);
     }
-    is_sent = is_sent || view.is_sent;
-  }
-  bool is_received() const { return producer == kElsewhere; }
-  bool is_held() const { return is_received() || is_sent || first_keeper != kElsewhere; }
-};
-
-// A sum for each position, of amounts that count over a range of them.
-class Sums {
- public:
-  explicit Sums(std::size_t positions) : changes_(positions + 1, 0) {}
-
-  // For first <= position < end.
-  void add(int first, int end, std::int64_t bytes) {
-    if (first >= end) return;
-    changes_[static_cast<std::size_t>(first)] += bytes;
-    changes_[static_cast<std::size_t>(end)] -= bytes;
-  }
-  std::vector<std::int64_t> totals() const {
-    std::vector<std::int64_t> sums;
-    std::int64_t sum = 0;
-    for (const std::int64_t change : changes_) sums.push_back(sum += change);
-    return sums;
-  }
-
- private:
-  std::vector<std::int64_t> changes_;
-};
-
-class StageWalk {
- public:
-  StageWalk(const Profile& profile, const std::vector<TensorEnds>& ends, const std::vector<int>& layers)
-      : count_(static_cast<int>(layers.size())) {
-    std::unordered_map<int, int> position;
-    for (const int layer : layers) {
-      position[layer] = static_cast<int>(layers_.size());
-      const LayerProfile& measured = profile.layers[static_cast<std::size_t>(layer)];
-      layers_.push_back(&measured);
-      alone_.push_back({measured.kept_bytes, measured.parameter_bytes});
+    for (const Use& use : tensors.inputs) {
+      const TensorProfile& input = profile.tensors[at(use.tensor)];
+      before += layer.keeps_input ? input.bytes : 0;
+      after += input.requires_gradient ? input.bytes : 0;
     }
-    for (std::size_t t = 0; t < ends.size(); ++t) {
-      add_tensor(profile.tensors[t], ends[t], static_cast<int>(t), position);
+    // Where the profile did not measure it: what the layer leaves beyond what it held before, when nothing else is
+    // there.
+    tensors.made_in_backward = std::max(layer.backward_peak_bytes, after - before);
+  }
+}
+
+void PassWalk::note_tensors(const std::vector<TensorEnds>& ends) {
+  for (int t = 0; t < static_cast<int>(ends.size()); ++t) {
+    const TensorEnds& tensor = ends[at(t)];
+    producer_.push_back(tensor.producer);
+    view_of_.push_back(tensor.view_of);
+    uses_.push_back(static_cast<int>(tensor.consumers.size()));
+    tensors_of_[at(tensor.producer)].outputs.push_back(t);
+    for (const int consumer : tensor.consumers) {
+      std::vector<Use>& inputs = tensors_of_[at(consumer)].inputs;
+      if (inputs.empty() || inputs.back().tensor != t) inputs.push_back({t, 0});
+      ++inputs.back().times;
     }
   }
+}
 
-  PassMemory measure() const {
-    PassMemory result;
-    for (const LayerProfile* layer : layers_) {
-      result.held += layer->kept_bytes;
-      result.data += layer->data_bytes;
-    }
-    for (const StageTensor& tensor : tensors_) {
-      result.held += tensor.is_held() ? tensor.bytes : 0;
-      result.received += tensor.is_received() ? tensor.bytes : 0;
-    }
-    result.forward_peak = forward_peak();
-    result.backward_peak = backward_peak();
-    return result;
+void PassWalk::add_layer(int layer) {
+  layers_.push_back(layer);
+  is_in_[at(layer)] = 1;
+  changes_before_.push_back(changes_.size());
+  count_layer(layer, 1);
+  for (const Use& input : tensors_of_[at(layer)].inputs) use(layer, input);
+  for (const int output : tensors_of_[at(layer)].outputs) make(layer, output);
+  forward_.enter(layer, profile_.layers[at(layer)].forward_peak_bytes);
+  backward_.enter(layer, tensors_of_[at(layer)].made_in_backward);
+}
+
+void PassWalk::remove_last_layer() {
+  const int layer = layers_.back();
+  forward_.leave(layer);
+  backward_.leave(layer);
+  for (; changes_.size() > changes_before_.back(); changes_.pop_back()) {
+    const Change& last = changes_.back();
+    change(last.storage, last.before);
+    if (last.tensor != kElsewhere) storage_of_[at(last.tensor)] = kElsewhere;
   }
+  count_layer(layer, -1);
+  is_in_[at(layer)] = 0;
+  layers_.pop_back();
+  changes_before_.pop_back();
+}
 
- private:
-  void add_tensor(const TensorProfile& profile, const TensorEnds& ends, int t,
-                  const std::unordered_map<int, int>& position) {
-    const StageTensor tensor = stage_tensor(profile, ends, position);
-    if (tensor.producer == kElsewhere && tensor.last_user == kElsewhere) return;
-    // A view that is made in the stage is no memory of its own, nor is its gradient.
-    const auto viewed = number_.find(ends.view_of);
-    const bool is_view = tensor.producer != kElsewhere && viewed != number_.end();
-    number_[t] = is_view ? viewed->second : tensors_.size();
-    if (is_view) {
-      tensors_[viewed->second].take_view(tensor);
-    } else {
-      tensors_.push_back(tensor);
-    }
+void PassWalk::clear() {
+  for (const Change& change : changes_) {
+    storages_[at(change.storage)] = {};
+    if (change.tensor != kElsewhere) storage_of_[at(change.tensor)] = kElsewhere;
   }
+  for (const int layer : layers_) is_in_[at(layer)] = 0;
+  layers_.clear();
+  changes_.clear();
+  changes_before_.clear();
+  sums_ = {};
+  forward_.clear();
+  backward_.clear();
+}
 
-  StageTensor stage_tensor(const TensorProfile& profile, const TensorEnds& ends,
-                           const std::unordered_map<int, int>& position) {
-    StageTensor tensor{.bytes = profile.bytes, .requires_gradient = profile.requires_gradient};
-    const auto keep = [&](int keeper) {
-      if (tensor.first_keeper == kElsewhere) tensor.first_keeper = keeper;
-    };
-    if (const auto made = position.find(ends.producer); made != position.end()) {
-      tensor.producer = made->second;
-      const bool keeps = layers_[static_cast<std::size_t>(made->second)]->keeps_output;
-      if (keeps) keep(made->second);
-      Alone& alone = alone_[static_cast<std::size_t>(made->second)];
-      alone.before += (keeps ? tensor.bytes : 0) + (tensor.requires_gradient ? tensor.bytes : 0);
-    }
-    for (const int consumer : ends.consumers) {
-      const auto used = position.find(consumer);
-      if (used == position.end()) {
-        tensor.is_sent = tensor.is_sent || !tensor.is_received();
-        continue;
-      }
-      const bool keeps = layers_[static_cast<std::size_t>(used->second)]->keeps_input;
-      if (keeps) keep(used->second);
-      Alone& alone = alone_[static_cast<std::size_t>(used->second)];
-      if (used->second != tensor.last_user) {  // used twice, it is there once
-        alone.before += keeps ? tensor.bytes : 0;
-        alone.after += tensor.requires_gradient ? tensor.bytes : 0;
-      }
-      tensor.last_user = used->second;
-    }
-    return tensor;
+PassMemory PassWalk::measure() const {
+  PassMemory result = sums_;
+  result.forward_peak = forward_.greatest();
+  result.backward_peak = backward_.greatest();
+  return result;
+}
+
+void PassWalk::count_layer(int layer, int sign) {
+  const LayerProfile& of = profile_.layers[at(layer)];
+  sums_.held += sign * of.kept_bytes;
+  sums_.data += sign * of.data_bytes;
+  forward_.add({layer, count_, sign * of.kept_bytes});
+  backward_.add({layer, count_, sign * of.kept_bytes});
+  backward_.add({0, layer, sign * of.parameter_bytes});
+}
+
+void PassWalk::use(int layer, const Use& input) {
+  Storage storage = entered(input.tensor, input.tensor);
+  storage.last_user = layer;
+  const bool keeps = profile_.layers[at(layer)].keeps_input;
+  if (keeps && storage.first_keeper == kElsewhere) storage.first_keeper = layer;
+  if (is_in_[at(producer_[at(input.tensor)])]) storage.uses_outside -= input.times;
+  change(storage_of_[at(input.tensor)], storage);
+}
+
+void PassWalk::make(int layer, int tensor) {
+  // A view that is made in the stage is no memory of its own, nor is its gradient.
+  const int viewed = view_of_[at(tensor)];
+  Storage storage = entered(tensor, viewed == kElsewhere ? tensor : storage_of_[at(viewed)]);
+  if (viewed == kElsewhere) storage.producer = layer;
+  const bool keeps = profile_.layers[at(layer)].keeps_output;
+  if (keeps && storage.first_keeper == kElsewhere) storage.first_keeper = layer;
+  storage.uses_outside += uses_[at(tensor)];
+  change(storage_of_[at(tensor)], storage);
+}
+
+// The storage with the tensor in it, but for who makes and uses it.
+PassWalk::Storage PassWalk::entered(int tensor, int storage) {
+  const Storage& before = storages_[at(storage)];
+  if (storage_of_[at(tensor)] != kElsewhere) {
+    changes_.push_back({storage_of_[at(tensor)], kElsewhere, storages_[at(storage_of_[at(tensor)])]});
+    return changes_.back().before;
   }
+  changes_.push_back({storage, tensor, before});
+  storage_of_[at(tensor)] = storage;
+  Storage after = before;
+  after.bytes = std::max(before.bytes, profile_.tensors[at(tensor)].bytes);
+  after.requires_gradient = before.requires_gradient || profile_.tensors[at(tensor)].requires_gradient;
+  return after;
+}
 
-  std::int64_t forward_peak() const {
-    Sums live(layers_.size());
-    for (int l = 0; l < count_; ++l) live.add(l, count_, layers_[static_cast<std::size_t>(l)]->kept_bytes);
-    for (const StageTensor& tensor : tensors_) {
-      const int first = std::max(tensor.producer, 0);
-      const int used = std::max(tensor.last_user, first) + 1;
-      live.add(first, tensor.is_held() ? count_ : used, tensor.bytes);
-    }
-    const std::vector<std::int64_t> totals = live.totals();
-    std::int64_t peak = 0;
-    for (std::size_t l = 0; l < layers_.size(); ++l) peak = std::max(peak, totals[l] + layers_[l]->forward_peak_bytes);
-    return peak;
-  }
+void PassWalk::change(int storage, const Storage& after) {
+  const Storage before = std::exchange(storages_[at(storage)], after);
+  sums_.held += after.held_bytes() - before.held_bytes();
+  sums_.received += after.received_bytes() - before.received_bytes();
+  forward_.replace(live_in_forward(before), live_in_forward(after));
+  backward_.replace(ends_in_backward(before), ends_in_backward(after));
+  backward_.replace(kept_in_backward(before), kept_in_backward(after));
+  backward_.replace(gradient_in_backward(before), gradient_in_backward(after));
+}
 
-  // When each layer's backward begins, and what it makes beyond that. The gradient of a tensor lives from its last
-  // user's backward to its producer's; of one that came in, until it is sent.
-  std::int64_t backward_peak() const {
-    Sums live(layers_.size());
-    for (int l = 0; l < count_; ++l) {
-      const LayerProfile& layer = *layers_[static_cast<std::size_t>(l)];
-      live.add(l, count_, layer.kept_bytes);
-      live.add(0, l, layer.parameter_bytes);
-    }
-    for (const StageTensor& tensor : tensors_) {
-      if (tensor.is_received() || tensor.is_sent) {
-        const std::int64_t gradient = tensor.is_sent && tensor.requires_gradient ? tensor.bytes : 0;
-        live.add(0, count_, tensor.bytes + gradient);
-      } else if (tensor.first_keeper != kElsewhere) {
-        live.add(tensor.first_keeper, count_, tensor.bytes);
-      }
-      if (tensor.requires_gradient) live.add(std::max(tensor.producer, 0), tensor.last_user, tensor.bytes);
-    }
-    const std::vector<std::int64_t> totals = live.totals();
-    std::int64_t peak = 0;
-    for (std::size_t l = 0; l < layers_.size(); ++l) peak = std::max(peak, totals[l] + made_in_backward(l));
-    return peak;
-  }
+CountedRange PassWalk::live_in_forward(const Storage& storage) const {
+  const int first = std::max(storage.producer, 0);
+  return {first, storage.is_held() ? count_ : std::max(storage.last_user, first) + 1, storage.bytes};
+}
 
-  // Where the profile did not measure it: what the layer leaves beyond what it held before.
-  std::int64_t made_in_backward(std::size_t l) const {
-    const LayerProfile& layer = *layers_[l];
-    const Alone& alone = alone_[l];
-    return std::max(layer.backward_peak_bytes, alone.after - alone.before);
-  }
+// What comes in and goes out is there all the time, and so is the gradient that came for it.
+CountedRange PassWalk::ends_in_backward(const Storage& storage) const {
+  const bool has_gradient = storage.is_sent() && storage.requires_gradient;
+  return {0, storage.is_at_end() ? count_ : 0, storage.bytes + (has_gradient ? storage.bytes : 0)};
+}
 
-  // What a layer holds when nothing else is there: before its backward, and after it.
-  struct Alone {
-    std::int64_t before = 0;
-    std::int64_t after = 0;
-  };
+CountedRange PassWalk::kept_in_backward(const Storage& storage) const {
+  const bool is_kept = !storage.is_at_end() && storage.first_keeper != kElsewhere;
+  return {std::max(storage.first_keeper, 0), is_kept ? count_ : 0, storage.bytes};
+}
 
-  int count_;
-  std::vector<const LayerProfile*> layers_;
-  std::vector<Alone> alone_;
-  std::vector<StageTensor> tensors_;
-  std::unordered_map<int, std::size_t> number_;  // in tensors_, of a tensor of the profile
-};
-
-}  // namespace
-
-PassMemory pass_memory(const Profile& profile, const std::vector<TensorEnds>& ends, const std::vector<int>& layers) {
-  return StageWalk(profile, ends, layers).measure();
+// The gradient of a tensor lives from its last user's backward to its producer's; of one that came in, until it is
+// sent.
+CountedRange PassWalk::gradient_in_backward(const Storage& storage) {
+  return {std::max(storage.producer, 0), storage.requires_gradient ? storage.last_user : 0, storage.bytes};
 }
 
 }  // namespace pipedream::detail

@@ -27,6 +27,13 @@ class PipelineCosts {
   virtual double first_stage_us(int first, int end, int replicas) const = 0;
   // Any other, together with what it has to do for its links.
   virtual double later_stage_us(int first, int end, int replicas) const = 0;
+  // Both for 1 to `most` replicas, by replicas less one: the same doubles.
+  virtual void first_stage_times(int first, int end, int most, double* us) const {
+    for (int replicas = 1; replicas <= most; ++replicas) us[replicas - 1] = first_stage_us(first, end, replicas);
+  }
+  virtual void later_stage_times(int first, int end, int most, double* us) const {
+    for (int replicas = 1; replicas <= most; ++replicas) us[replicas - 1] = later_stage_us(first, end, replicas);
+  }
   // Whether memory allows the stage when so many of the level's components do what comes after it.
   virtual bool fits(int /*first*/, int /*end*/, int /*replicas*/, int /*after*/) const { return true; }
   virtual bool limits_memory() const { return false; }

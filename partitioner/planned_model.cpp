@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "partitioner/footprints.h"
 #include "partitioner/memory_model.h"
 #include "partitioner/message_memory.h"
 #include "pipedream/error.h"
@@ -32,8 +33,9 @@ std::vector<StageCosts> stage_costs(const Plan& plan, const Profile& profile, co
                                     StateFactors state_factors) {
   const MessageMemory messages{link_traffic(profile, model), model.one_process};
   std::vector<StageCosts> costs;
-  for (int s = 0; s < static_cast<int>(plan.stages.size()); ++s) {
-    const auto footprint = stage_footprint(profile, model.ends, model.stage_of_layer, s);
+  StageFootprints footprints(profile, model.ends);
+  for (const StageFootprint& footprint : footprints.of_stages(model.stage_of_layer, plan.stages.size())) {
+    const int s = static_cast<int>(costs.size());
     costs.push_back(memory_costs(footprint, stage_use(plan, s, state_factors)));
     costs.back().most_message_bytes = message_bytes(plan, s, messages, footprint.parameter_bytes);
   }

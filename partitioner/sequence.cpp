@@ -23,8 +23,8 @@ struct Prefix {
 class Sequence {
  public:
   Sequence(const PlanningStates& states, const Topology& topology, int most_stages)
-      : states_(states), best_(at(most_stages) + 1, std::vector<Prefix>(at(states.count()))) {
-    for (const TopologyLevel& level : topology.levels) counts_.push_back(level.count);
+      : states_(states), best_(at(states.count()), std::vector<Prefix>(at(most_stages) + 1)) {
+    for (int stages = 0; stages <= most_stages; ++stages) level_before_.push_back(level_between(topology, stages));
     for (const TopologyLevel& level : topology.levels) {
       const LevelLinks links(level);
       auto& of_level = link_us_.emplace_back();
@@ -35,30 +35,32 @@ class Sequence {
     best_[0][0] = {0, 0, 0};
   }
 
-  void extend_from(int first, const StageFootprints& footprints, const SequenceOptions& options) {
+  void extend_from(int first, StageFootprints& footprints, const SequenceOptions& options) {
+    const std::vector<Prefix>& before = best_[at(first)];
     for (int end = first + 1; end < states_.count(); ++end) {
       if (!states_.nested(first, end)) continue;
-      const std::int64_t bytes = memory_bytes(footprints.of(first, end), 0, options.state_factors);
+      const std::int64_t bytes = memory_bytes(footprints.of(states_, first, end), 0, options.state_factors);
       if (options.limit_bytes > 0 && bytes > options.limit_bytes) continue;
-      for (std::size_t stages = 0; stages + 1 < best_.size(); ++stages) {
-        const Prefix& before = best_[stages][at(first)];
-        if (before.last_first < 0) continue;
-        const double link_us = stages > 0 ? link_us_[level_between(static_cast<int>(stages))][at(first)] : 0;
-        const Prefix prefix{before.links_us + link_us, std::max(before.greatest_bytes, bytes), first};
-        if (prefix.better_than(best_[stages + 1][at(end)])) best_[stages + 1][at(end)] = prefix;
+      std::vector<Prefix>& after = best_[at(end)];
+      for (std::size_t stages = 0; stages + 1 < before.size(); ++stages) {
+        if (before[stages].last_first < 0) continue;
+        const double link_us = stages > 0 ? link_us_[level_before_[stages]][at(first)] : 0;
+        const Prefix prefix{before[stages].links_us + link_us, std::max(before[stages].greatest_bytes, bytes), first};
+        if (prefix.better_than(after[stages + 1])) after[stages + 1] = prefix;
       }
     }
   }
 
   std::optional<std::vector<FoundStage>> plan(std::size_t fewest_stages) const {
+    const std::vector<Prefix>& whole = best_.back();
     std::size_t stages = 0;
-    for (std::size_t s = fewest_stages; s < best_.size(); ++s) {
-      if (best_[s].back().better_than(best_[stages].back())) stages = s;
+    for (std::size_t s = fewest_stages; s < whole.size(); ++s) {
+      if (whole[s].better_than(whole[stages])) stages = s;
     }
-    if (best_[stages].back().last_first < 0) return std::nullopt;
+    if (whole[stages].last_first < 0) return std::nullopt;
     std::vector<FoundStage> result;
     for (int end = states_.last(); end > 0; --stages) {
-      const int first = best_[stages][at(end)].last_first;
+      const int first = best_[at(end)][stages].last_first;
       result.push_back({first, end, 1, {}});
       end = first;
     }
@@ -68,23 +70,24 @@ class Sequence {
 
  private:
   // Where a worker and the one before it meet.
-  std::size_t level_between(int worker) const {
+  static std::size_t level_between(const Topology& topology, int worker) {
     std::size_t level = 0;
-    for (; level + 1 < counts_.size() && worker % counts_[level] == 0; ++level) worker /= counts_[level];
+    for (; level + 1 < topology.levels.size() && worker % topology.levels[level].count == 0; ++level) {
+      worker /= topology.levels[level].count;
+    }
     return level;
   }
 
   const PlanningStates& states_;
-  std::vector<int> counts_;
+  std::vector<std::size_t> level_before_;     // by number of stages: where the next one meets them
   std::vector<std::vector<double>> link_us_;  // by level and state
-  std::vector<std::vector<Prefix>> best_;     // by number of stages and state
+  std::vector<std::vector<Prefix>> best_;     // by state and number of stages
 };
 
 }  // namespace
 
-std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states,
-                                                         const StageFootprints& footprints, const Topology& topology,
-                                                         const SequenceOptions& options) {
+std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states, StageFootprints& footprints,
+                                                         const Topology& topology, const SequenceOptions& options) {
   const int most = std::min(topology.workers(), states.last());
   if (options.use_all && most < topology.workers()) return std::nullopt;
   Sequence sequence(states, topology, most);

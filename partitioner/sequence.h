@@ -21,8 +21,7 @@ struct SequenceOptions {
 // The compute is the same in all plans, so the links decide: the straight plan, stage s on worker s, that spends the
 // least time in them, then with the least memory of its greatest stage, then with the fewest stages. Empty: no plan
 // fits. O(N^2 * workers).
-std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states,
-                                                         const StageFootprints& footprints, const Topology& topology,
-                                                         const SequenceOptions& options);
+std::optional<std::vector<FoundStage>> cheapest_sequence(const PlanningStates& states, StageFootprints& footprints,
+                                                         const Topology& topology, const SequenceOptions& options);
 
 }  // namespace pipedream::detail

@@ -25,7 +25,7 @@ class EqualWidthPlanner {
  public:
   EqualWidthPlanner(const Profile& profile, const PlanningStates& states, const Topology& topology,
                     const EqualWidthOptions& options)
-      : states_(states), topology_(topology), options_(options), footprints_(profile, states) {}
+      : states_(states), topology_(topology), options_(options), footprints_(profile) {}
 
   std::vector<EqualWidthPlan> plans() {
     const bool may_recompute = limit_bytes() > 0 && !traits_of(options_.under.algorithm).overwrites;
@@ -122,7 +122,7 @@ class EqualWidthPlanner {
 
   std::int64_t bytes(const Shape& shape, int first, int end) {
     const auto [place, is_new] = walked_.try_emplace(std::int64_t{first} * states_.count() + end);
-    if (is_new) place->second = footprints_.of(first, end).pass;
+    if (is_new) place->second = footprints_.of(states_, first, end).pass;
     const PassMemory& pass = place->second;
     const std::int64_t in = pass.received + pass.data;
     const std::int64_t in_flight = options_.under.algorithm == Algorithm::gpipe ? rounds_ : shape.depth;
@@ -176,7 +176,7 @@ class EqualWidthPlanner {
   const PlanningStates& states_;
   const Topology& topology_;
   const EqualWidthOptions& options_;
-  const StageFootprints footprints_;
+  StageFootprints footprints_;
   std::unordered_map<std::int64_t, PassMemory> walked_;  // by both states
   std::optional<LevelLinks> transfers_;
   std::optional<LevelLinks> reductions_;

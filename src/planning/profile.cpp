@@ -14,17 +14,20 @@ namespace {
 
 using detail::throw_config_error;
 
-void check_time(double value, const std::string& field, const std::string& layer) {
-  if (std::isnan(value)) throw_config_error("{} of \"{}\": is not a number (NaN)", field, layer);
-  if (std::isinf(value)) throw_config_error("{} of \"{}\": is infinite", field, layer);
-  if (value < 0) throw_config_error("{} of \"{}\": must not be negative, found {}", field, layer, value);
+// field() names it, where there is an error.
+template <class Field>
+void check_time(double value, const Field& field, const std::string& layer) {
+  if (std::isnan(value)) throw_config_error("{} of \"{}\": is not a number (NaN)", field(), layer);
+  if (std::isinf(value)) throw_config_error("{} of \"{}\": is infinite", field(), layer);
+  if (value < 0) throw_config_error("{} of \"{}\": must not be negative, found {}", field(), layer, value);
 }
 
 // Adds to a sum that must stay below 2^63.
-void add_bytes(std::int64_t bytes, const std::string& field, const std::string& name, std::int64_t& sum) {
-  if (bytes < 0) throw_config_error("{} of \"{}\": must not be negative, found {}", field, name, bytes);
+template <class Field>
+void add_bytes(std::int64_t bytes, const Field& field, const std::string& name, std::int64_t& sum) {
+  if (bytes < 0) throw_config_error("{} of \"{}\": must not be negative, found {}", field(), name, bytes);
   if (bytes > std::numeric_limits<std::int64_t>::max() - sum) {
-    throw_config_error("{} of \"{}\": with it the sizes of this profile add up to 2^63 bytes or more", field, name);
+    throw_config_error("{} of \"{}\": with it the sizes of this profile add up to 2^63 bytes or more", field(), name);
   }
   sum += bytes;
 }
@@ -37,8 +40,10 @@ void check_head(const Profile& profile) {
   if (profile.threads_per_worker < 1) {
     throw_config_error("threads_per_worker: must be at least 1, found {}", profile.threads_per_worker);
   }
-  check_time(profile.whole_forward_us, "whole_forward_us", "the whole model");
-  check_time(profile.whole_backward_us, "whole_backward_us", "the whole model");
+  check_time(
+      profile.whole_forward_us, [] { return "whole_forward_us"; }, "the whole model");
+  check_time(
+      profile.whole_backward_us, [] { return "whole_backward_us"; }, "the whole model");
   if (profile.layers.empty()) throw_config_error("layers: the profile has none");
 }
 
@@ -47,7 +52,7 @@ void check_layers(const Profile& profile, std::int64_t& total_bytes) {
   std::map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < profile.layers.size(); ++i) {
     const LayerProfile& layer = profile.layers[i];
-    const auto field = [i](const char* name) { return fmt::format("layers[{}].{}", i, name); };
+    const auto field = [i](const char* name) { return [=] { return fmt::format("layers[{}].{}", i, name); }; };
     if (layer.name.empty()) throw_config_error("layers[{}].name: is empty", i);
     const auto [other, fresh] = seen.emplace(layer.name, i);
     if (!fresh)
@@ -74,7 +79,8 @@ void check_tensors(const Profile& profile, std::int64_t& total_bytes) {
     const auto [other, fresh] = seen.emplace(tensor.name, i);
     if (!fresh)
       throw_config_error("tensors[{}].name: \"{}\" is also the name of tensors[{}]", i, tensor.name, other->second);
-    add_bytes(tensor.bytes, fmt::format("tensors[{}].bytes", i), tensor.name, total_bytes);
+    add_bytes(
+        tensor.bytes, [i] { return fmt::format("tensors[{}].bytes", i); }, tensor.name, total_bytes);
   }
 }
 

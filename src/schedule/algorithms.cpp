@@ -109,6 +109,14 @@ std::int64_t default_two_bw_update(const Plan& plan) {
   return detail::ceil_div(in_flight, rounds) * rounds;
 }
 
+// An idle worker takes no part in an update.
+int computing_workers(const Plan& plan) {
+  if (traits_of(plan.algorithm).shares_workers) return plan.workers();
+  int workers = 0;
+  for (const StagePlan& stage : plan.stages) workers += stage.replicas();
+  return workers;
+}
+
 }  // namespace
 
 std::int64_t microbatches_per_update(const Plan& plan, int stage) {
@@ -119,7 +127,7 @@ std::int64_t microbatches_per_update(const Plan& plan, int stage) {
     case Algorithm::gpipe:
     case Algorithm::flush_1f1b:
     case Algorithm::interleaved_1f1b:
-      return std::int64_t{4} * plan.workers();
+      return std::int64_t{4} * computing_workers(plan);
     case Algorithm::two_bw:
       return default_two_bw_update(plan);
     case Algorithm::data_parallel:
@@ -171,7 +179,7 @@ StageLoad stage_load(const Plan& plan, int stage) {
   if (traits_of(plan.algorithm).flushes) loaded.microbatches_per_update = microbatches_per_update(plan, stage);
   if (plan.algorithm == Algorithm::vertical_sync) {
     const StagePlan& first = plan.stages.front();
-    const bool straight = plan.workers() == static_cast<int>(plan.stages.size());
+    const bool straight = computing_workers(plan) == static_cast<int>(plan.stages.size());
     loaded.first_stage_versions = detail::first_stage_versions(first.warmup, first.reduce_delay, straight);
   }
   return detail::load_of(plan.algorithm, loaded);

@@ -84,3 +84,38 @@ TEST_CASE("a memory limit makes the planner choose another plan") {
   CHECK(smaller.stages[0].layers.size() < fast.stages[0].layers.size());
   CHECK(smaller.prediction.microbatch_us > fast.prediction.microbatch_us);
 }
+
+TEST_CASE("near a memory limit fewer microbatches in an update are advised only where there is a plan with them") {
+  const Profile profile = chain_profile(6, 5000);
+  Topology topology = uniform_topology(3, 1e6);
+  int advised = 0;
+  int silent = 0;
+  for (const Algorithm algorithm : {Algorithm::gpipe, Algorithm::flush_1f1b, Algorithm::pipedream}) {
+    for (std::int64_t limit_bytes = 30'000; limit_bytes < 120'000; limit_bytes += 500) {
+      PartitionOptions options;
+      options.algorithm = algorithm;
+      topology.memory_bytes_per_worker = limit_bytes;
+      std::string message;
+      try {
+        partition(profile, topology, options);
+      } catch (const ConfigError& error) {
+        message = error.what();
+      }
+      if (message.find("needs") == std::string::npos) continue;
+      INFO(message);
+      const std::size_t advice = message.find("; with ");
+      if (algorithm == Algorithm::pipedream) CHECK_THAT(message, !Contains("in an update"));
+      if (advice == std::string::npos) {
+        ++silent;
+        continue;
+      }
+      ++advised;
+      CHECK(algorithm != Algorithm::pipedream);
+      options.microbatches_per_update = std::stoll(message.substr(advice + 7));
+      CHECK(options.microbatches_per_update > 0);
+      CHECK_NOTHROW(partition(profile, topology, options));
+    }
+  }
+  CHECK(advised > 0);
+  CHECK(silent > 0);
+}

@@ -111,6 +111,22 @@ TEST_CASE("an update of the flushing pipelines has four microbatches a worker un
   }
 }
 
+TEST_CASE("idle workers count neither for the microbatches of an update nor for its versions") {
+  Plan plan = make_plan(Algorithm::gpipe, {1, 1}, {0, 0});
+  plan.stages[1].workers = {3};
+  plan.idle_workers = {1, 2};
+  REQUIRE_NOTHROW(validate(plan));
+  CHECK(microbatches_per_update(plan, 0) == 8);
+  plan.algorithm = Algorithm::vertical_sync;
+  plan.stages[0].warmup = 1;
+  CHECK(stage_load(plan, 1).versions == 2);
+
+  Plan replicated = make_plan(Algorithm::data_parallel, {2}, {0});
+  replicated.stages[0].workers = {0, 2};
+  replicated.idle_workers = {1};
+  CHECK(microbatches_per_update(replicated, 0) == 2);
+}
+
 TEST_CASE("interleaved 1F1B: groups of p microbatches through each stage of the worker in turn") {
   const Plan plan = testing::interleaved_plan(2, 2, 4);
   // Worker 0: four forwards of warm-up, then pairs.
