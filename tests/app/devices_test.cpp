@@ -15,12 +15,12 @@ namespace {
 
 // By worker. All workers are threads, so on one machine.
 std::vector<torch::Device> placed(const std::string& plan, const std::string& device, int workers) {
-  detail::Options options;
+  pipedream::detail::Options options;
   options.plan = plan;
-  options.device = detail::parse_device(device);
+  options.device = pipedream::detail::parse_device(device);
   std::vector<torch::Device> devices(static_cast<std::size_t>(workers), torch::kCPU);
   run_in_threads(workers, [&](Communicator& comm) {
-    devices[static_cast<std::size_t>(comm.rank())] = detail::placed_device(comm, options);
+    devices[static_cast<std::size_t>(comm.rank())] = pipedream::detail::placed_device(comm, options);
   });
   return devices;
 }
