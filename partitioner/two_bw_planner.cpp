@@ -28,9 +28,8 @@ class EqualWidthPlanner {
       : states_(states), topology_(topology), options_(options), footprints_(profile) {}
 
   std::vector<EqualWidthPlan> plans() {
-    const bool may_recompute = limit_bytes() > 0 && !traits_of(options_.under.algorithm).overwrites;
     for (const Shape& shape : shapes()) {
-      if (add_best(shape) || !may_recompute) continue;
+      if (add_best(shape) || !may_recompute()) continue;
       Shape recomputing = shape;
       recomputing.recompute = true;
       add_best(recomputing);
@@ -52,6 +51,8 @@ class EqualWidthPlanner {
     std::stable_sort(shapes.begin(), shapes.end(), has_more);
     return shapes;
   }
+
+  bool may_recompute() const { return limit_bytes() > 0 && !traits_of(options_.under.algorithm).overwrites; }
 
   std::int64_t limit_bytes() const { return topology_.memory_bytes_per_worker; }
 
@@ -89,7 +90,9 @@ class EqualWidthPlanner {
   // least[d][s]: the least t of d stages up to state s. A stage's compute alone bounds where it can begin.
   std::optional<EqualWidthPlan> solve(const Shape& shape) {
     set_links(shape);
-    const double most_us = worst_us() * shape.width;
+    // A shape recomputes where it has no room otherwise, however slow it is otherwise.
+    const bool needs_answer = may_recompute() && !shape.recompute;
+    const double most_us = needs_answer ? kInfinity : worst_us() * shape.width;
     std::vector<std::vector<double>> least(at(shape.depth) + 1, std::vector<double>(at(states_.count()), kInfinity));
     std::vector<std::vector<int>> from(at(shape.depth) + 1, std::vector<int>(at(states_.count()), -1));
     least[0][0] = 0;

@@ -152,14 +152,13 @@ void DappleOracle::finish(const std::vector<Placed>& stages, bool append_first) 
 bool DappleOracle::fits(const std::vector<Placed>& stages) {
   if (topology_.memory_bytes_per_worker == 0) return true;
   std::vector<OracleStage> all;
-  int greatest = 0;
+  std::int64_t used = 0;
   for (const Placed& stage : stages) {
     all.push_back({stage.before, stage.until, static_cast<int>(stage.workers.size())});
-    greatest = std::max(greatest, *std::max_element(stage.workers.begin(), stage.workers.end()));
+    used += static_cast<std::int64_t>(stage.workers.size());
   }
-  // An update of a plan counts its idle workers too.
   PartitionOptions options = options_;
-  if (options.microbatches_per_update == 0) options.microbatches_per_update = 4 * (greatest + 1);
+  if (options.microbatches_per_update == 0) options.microbatches_per_update = 4 * used;
   const std::vector<int> depth = least_depths(all);
   for (std::size_t s = 0; s < all.size(); ++s) {
     const Layers layers = all[s].until & ~all[s].before;

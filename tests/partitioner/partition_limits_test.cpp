@@ -94,6 +94,7 @@ TEST_CASE("near a memory limit fewer microbatches in an update are advised only 
     for (std::int64_t limit_bytes = 30'000; limit_bytes < 120'000; limit_bytes += 500) {
       PartitionOptions options;
       options.algorithm = algorithm;
+      options.cost_model = CostModel::pipedream;  // stages of `simulated` recompute before it gives up
       topology.memory_bytes_per_worker = limit_bytes;
       std::string message;
       try {
