@@ -25,7 +25,7 @@ class WhatIfCommand {
   OptimizerOption optimizer_;
   std::string profile_;
   std::string algorithm_ = "pipedream";
-  std::string cost_model_ = "pipedream";
+  std::string cost_model_ = "simulated";
   bool json_ = false;
 };
 

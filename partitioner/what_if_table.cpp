@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "partitioner/units.h"
 #include "planning/json_fields.h"
 #include "planning/text_table.h"
@@ -20,26 +22,33 @@ std::string with_limit(const WhatIfAnswer& answer, const WhatIfAnswer& given) {
 
 std::string factor(double value) { return fmt::format("{:.2f} x", value); }
 
-detail::TableRow answer_row(const WhatIfAnswer& answer, const WhatIfAnswer& given) {
+bool has_closed_form(const WhatIfAnswer& answer) {
+  return answer.plan && answer.plan->search.cost_model != to_string(CostModel::simulated);
+}
+
+// with_closed_form: two columns more, the prediction of models that do not simulate and its speed-up.
+detail::TableRow answer_row(const WhatIfAnswer& answer, const WhatIfAnswer& given, bool with_closed_form) {
   if (!answer.plan) return {with_limit(answer, given), "-", "no plan"};
-  return {with_limit(answer, given),
-          plan_in_short(*answer.plan),
-          answer.limited_by,
-          detail::format_microseconds(answer.plan->prediction.microbatch_us),
-          detail::format_microseconds(answer.simulated_us),
-          factor(answer.predicted_speed_up()),
-          factor(answer.simulated_speed_up()),
-          detail::format_bytes(answer.memory_bytes)};
+  detail::TableRow row = {with_limit(answer, given), plan_in_short(*answer.plan), answer.limited_by};
+  if (with_closed_form) row.push_back(detail::format_microseconds(answer.plan->prediction.microbatch_us));
+  row.push_back(detail::format_microseconds(answer.simulated_us));
+  if (with_closed_form) row.push_back(factor(answer.predicted_speed_up()));
+  row.push_back(factor(answer.simulated_speed_up()));
+  row.push_back(detail::format_bytes(answer.memory_bytes));
+  return row;
 }
 
 }  // namespace
 
 std::string what_if_table(const std::vector<WhatIfAnswer>& answers) {
-  std::vector<detail::TableRow> rows = {
-      {"what if", "stages", "bound by", "predicted", "simulated", "over DP", "over DP, simulated", "memory"}};
+  const bool with_closed_form = std::any_of(answers.begin(), answers.end(), has_closed_form);
+  std::vector<detail::TableRow> rows = {{"what if", "stages", "bound by", "simulated", "over DP", "memory"}};
+  if (with_closed_form) {
+    rows = {{"what if", "stages", "bound by", "predicted", "simulated", "over DP", "over DP, simulated", "memory"}};
+  }
   std::string notes;
   for (const WhatIfAnswer& answer : answers) {
-    rows.push_back(answer_row(answer, answers.front()));
+    rows.push_back(answer_row(answer, answers.front(), with_closed_form));
     if (!answer.plan) notes += fmt::format("{}: {}\n", answer.question, answer.why_not);
   }
   const WhatIfAnswer& given = answers.front();

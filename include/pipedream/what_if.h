@@ -1,5 +1,5 @@
 // What a planner would answer if something were different: twice the workers, half the bandwidth, half the memory,
-// another algorithm. Each answer is a plan of its own, predicted by the closed form and simulated.
+// another algorithm. Each answer is a plan of its own, predicted by its cost model and simulated.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct WhatIfAnswer {
   double data_parallel_us = 0;    // per microbatch, simulated: bulk-synchronous, reductions after the backwards
   std::int64_t memory_bytes = 0;  // predicted, of the worker that needs most
 
-  // Over data parallelism on the plan's workers: of the closed form, which hides reductions behind compute, and of the
-  // simulator, which reduces after the backwards.
+  // Over data parallelism on the plan's workers: of the cost model (closed forms hide reductions behind compute), and
+  // of the simulator, which reduces after the backwards.
   double predicted_speed_up() const;
   double simulated_speed_up() const;
 };
