@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
-#include "partitioner/closed_forms.h"
-#include "partitioner/compat_planner.h"
 #include "partitioner/default_plan.h"
 #include "partitioner/footprints.h"
 #include "partitioner/interleaved_plan.h"
 #include "partitioner/memory_limited.h"
+#include "partitioner/own_rules.h"
 #include "partitioner/paper_planner.h"
 #include "partitioner/partition_options.h"
 #include "partitioner/placement.h"
@@ -50,6 +48,7 @@ std::string greatest_need(const Plan& plan) {
 // To come below the memory limit.
 constexpr int kAttempts = 8;
 
+// The paper's model, within the memory that the algorithm needs.
 class Planner {
  public:
   Planner(const Profile& profile, const Topology& topology, const PartitionOptions& options, bool gives_advice = true)
@@ -64,8 +63,6 @@ class Planner {
   // The search does not count messages, and on several levels not all that an update has: where its plan needs more
   // than the limit, it looks for one that needs so much less.
   Plan plan() {
-    if (options_.cost_model == CostModel::pipedream_compat) return compat_plan();
-    if (options_.cost_model == CostModel::dapple || options_.cost_model == CostModel::two_bw) return closed_form_plan();
     std::int64_t limit_bytes = limit_bytes_;
     std::optional<Plan> nearest;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -126,44 +123,15 @@ class Planner {
     return detail::FoundPipeline{std::move(stages), 0};
   }
 
-  Plan compat_plan() const {
-    const detail::CompatGraph graph = detail::compat_graph(profile_);
-    const detail::CompatPlanner planner(graph, topology_.levels.empty() ? levels_ : topology_, options_.straight);
-    const auto found = planner.fastest();
-    if (!found) fail_by_model();
-    Plan plan = predicted(graph.states, placed(*found, topology_.levels.empty() ? levels_ : topology_));
-    plan.search = {std::string(to_string(options_.cost_model)), planner.bottleneck_us(*found), graph.states.count(),
-                   ""};
-    return plan;
-  }
-
-  Plan closed_form_plan() const {
-    auto found = detail::closed_form_plans(profile_, states_, topology_, options_, 1);
-    if (found.empty()) fail_by_model();
-    Plan plan = std::move(found.front().plan);
-    detail::predict(plan, profile_, topology_, options_.state_factors, states_);
-    plan.search = {std::string(to_string(options_.cost_model)), found.front().microbatch_us, states_.count(),
-                   states_.contraction()};
-    return plan;
-  }
-
-  // The model has a rule of its own for memory or for how many workers there are in a plan.
-  [[noreturn]] void fail_by_model() const {
-    const bool uses_all = options_.use_all_workers || options_.cost_model == CostModel::pipedream_compat;
-    throw ConfigError(fmt::format("cost_model: {} has no {}plan{} {} workers of {} layers{}",
-                                  to_string(options_.cost_model), options_.straight ? "straight " : "",
-                                  uses_all ? " that uses all" : " on at most", topology_.workers(),
-                                  profile_.layers.size(), limit_bytes_ > 0 ? " within memory_bytes_per_worker" : ""));
-  }
-
-  Plan predicted(const detail::PlanningStates& states, const std::vector<detail::PlacedStage>& placed) const {
-    Plan plan = detail::default_plan(profile_, states, {options_.algorithm, options_.microbatches_per_update}, placed);
+  Plan predicted(const std::vector<FoundStage>& found) const {
+    Plan plan = detail::default_plan(profile_, states_, {options_.algorithm, options_.microbatches_per_update},
+                                     placed(found, levels_));
     detail::predict(plan, profile_, topology_, options_.state_factors, states_);
     return plan;
   }
 
   Plan searched(const detail::FoundPipeline& found) const {
-    Plan plan = predicted(states_, placed(found.stages, levels_));
+    Plan plan = predicted(found.stages);
     plan.search = {std::string(to_string(options_.cost_model)), found.bottleneck_us, states_.count(),
                    states_.contraction()};
     if (!is_pipeline()) plan.search.bottleneck_us = plan.prediction.microbatch_us;
@@ -224,11 +192,10 @@ class Planner {
                                       profile_.layers[l].name, detail::format_bytes(bytes)));
       }
     }
-    throw ConfigError(
-        fmt::format("memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the best one "
-                    "without the limit {}",
-                    limit, to_string(options_.algorithm), topology_.workers(),
-                    greatest_need(predicted(states_, placed(unlimited->stages, levels_)))));
+    throw ConfigError(fmt::format(
+        "memory_bytes_per_worker: {} is too little for any {} plan on {} worker(s); in the best one "
+        "without the limit {}",
+        limit, to_string(options_.algorithm), topology_.workers(), greatest_need(predicted(unlimited->stages))));
   }
 
   const Profile& profile_;
@@ -250,7 +217,8 @@ Plan partition(const Profile& profile, const Topology& topology, const Partition
   const auto planned = [&] {
     if (traits_of(options.algorithm).shares_workers) return detail::interleaved_plan(profile, topology, options);
     if (options.cost_model == CostModel::simulated) return detail::simulated_plan(profile, topology, options);
-    return Planner(profile, topology, options).plan();
+    if (options.cost_model == CostModel::pipedream) return Planner(profile, topology, options).plan();
+    return detail::plan_by_own_rules(profile, topology, options);
   };
   Plan plan = planned();
   plan.placement = detail::servers_of(topology, plan.workers());
