@@ -17,24 +17,12 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
   CLI::App& command = *command_;
   command.add_option("PROFILE", profile_, "File of a measured model")->type_name(kFileType)->required();
   workers_.add_to(command);
-  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())
-      ->type_name(kAlgorithmType)
-      ->capture_default_str();
-  command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
-      ->type_name(kCostModelType)
-      ->capture_default_str();
+  planning_.add_to(command);
   command
       .add_option("--depths", depths_,
                   "Warm-up of the stages: least (default), or simulated for what also hides transfers, as the cost "
                   "model simulated always does")
       ->check(CLI::IsMember({"least", "simulated"}));
-  command.add_flag("--straight", straight_, "One worker a stage, no replicas");
-  command.add_flag("--use-all-workers", use_all_workers_, "Leave no worker idle, even where that is faster");
-  command.add_option("--microbatches-per-update", microbatches_per_update_,
-                     "For data-parallel (default: the number of workers)");
-  command.add_option("--stages-per-worker", stages_per_worker_,
-                     "For interleaved-1f1b (default: the fastest of 2 to 8)");
-  optimizer_.add_to(command);
   command.add_option("-o,--output", output_, "File to write the plan to")->type_name(kFileType);
   command.add_flag("--json", json_, "Print the plan as JSON instead of a table");
   add_help(command, {"Looks for the plan with the least time per microbatch: where to cut the layers into stages, how "
@@ -50,20 +38,8 @@ PlanCommand::PlanCommand(CLI::App& app, std::ostream& out)
                       "pipedream plan profile.json --workers 4x4 --bandwidth 10GB/s,1.25GB/s --cost-model pipedream"}});
 }
 
-PartitionOptions PlanCommand::options() const {
-  PartitionOptions options;
-  options.algorithm = parse_algorithm(algorithm_);
-  options.cost_model = parse_cost_model(cost_model_);
-  options.straight = straight_;
-  options.use_all_workers = use_all_workers_;
-  options.microbatches_per_update = microbatches_per_update_;
-  options.stages_per_worker = stages_per_worker_;
-  options.state_factors = optimizer_.state_factor();
-  return options;
-}
-
 Plan PlanCommand::make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const {
-  const PartitionOptions chosen = options();
+  const PartitionOptions chosen = planning_.options();
   Plan plan = partition(profile, workers, chosen);
   if (asks_for_simulated_depths(depths_, chosen.cost_model)) {
     steps = choose_depths(plan, profile, workers, {.state_factors = chosen.state_factors});

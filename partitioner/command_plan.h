@@ -2,12 +2,11 @@
 #pragma once
 
 #include <CLI/App.hpp>
-#include <cstdint>
 #include <ostream>
 #include <string>
 #include <vector>
 
-#include "partitioner/link_options.h"
+#include "partitioner/planning_options.h"
 #include "partitioner/topology_options.h"
 #include "pipedream/depths.h"
 #include "pipedream/partition.h"
@@ -24,7 +23,6 @@ class PlanCommand {
   int run() const;
 
  private:
-  PartitionOptions options() const;
   // steps: of the search for depths, none where they are the least.
   Plan make_plan(const Profile& profile, const Topology& workers, std::vector<DepthStep>& steps) const;
   void print(const Plan& plan, const std::vector<DepthStep>& steps, const Profile& profile,
@@ -33,15 +31,9 @@ class PlanCommand {
   CLI::App* command_;
   std::ostream& out_;
   TopologyOptions workers_;
-  OptimizerOption optimizer_;
+  PlanningOptions planning_;
   std::string profile_;
-  std::string algorithm_ = "pipedream";
-  std::string cost_model_ = "simulated";
   std::string depths_;
-  bool straight_ = false;
-  int stages_per_worker_ = 0;
-  bool use_all_workers_ = false;
-  std::int64_t microbatches_per_update_ = 0;
   std::string output_;
   bool json_ = false;
 };

@@ -13,18 +13,13 @@ WhatIfCommand::WhatIfCommand(CLI::App& app, std::ostream& out)
   CLI::App& command = *command_;
   command.add_option("PROFILE", profile_, "File of a measured model")->type_name(kFileType)->required();
   workers_.add_to(command);
-  command.add_option("--algorithm", algorithm_, "One of " + algorithm_names())
-      ->type_name(kAlgorithmType)
-      ->capture_default_str();
-  command.add_option("--cost-model", cost_model_, "What the best plan is the best of: one of " + cost_model_names())
-      ->type_name(kCostModelType)
-      ->capture_default_str();
-  optimizer_.add_to(command);
+  planning_.add_to(command);
   command.add_flag("--json", json_, "Print JSON instead of a table");
   add_help(command,
            {"Plans for what is given, and again for twice the workers, half the bandwidth, half the memory and other "
             "algorithms. Prints one table: the stages of each plan (15-1: 15 replicas, then 1), what limits it, its "
-            "time per microbatch by closed form and by simulation, its speed-up over data parallelism by both, and the "
+            "time per microbatch by simulation (and by closed form, where that chose it), its speed-up over data "
+            "parallelism, and the "
             "memory of the worker that needs most."
             "\n\n"
             "Without a limit of memory, half of it is half of what the plan needs. A question without an answer has "
@@ -34,12 +29,8 @@ WhatIfCommand::WhatIfCommand(CLI::App& app, std::ostream& out)
 }
 
 int WhatIfCommand::run() const {
-  PartitionOptions options;
-  options.algorithm = parse_algorithm(algorithm_);
-  options.cost_model = parse_cost_model(cost_model_);
-  options.state_factors = optimizer_.state_factor();
   const Profile profile = read_profile(profile_);
-  const auto answers = what_if(profile, workers_.topology(profile), options);
+  const auto answers = what_if(profile, workers_.topology(profile), planning_.options());
   out_ << (json_ ? what_if_json(answers) : what_if_table(answers));
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 
+#include "partitioner/planning_options.h"
 #include "partitioner/topology_options.h"
 
 namespace pipedream {
@@ -22,10 +23,8 @@ class WhatIfCommand {
   CLI::App* command_;
   std::ostream& out_;
   TopologyOptions workers_;
-  OptimizerOption optimizer_;
+  PlanningOptions planning_;
   std::string profile_;
-  std::string algorithm_ = "pipedream";
-  std::string cost_model_ = "simulated";
   bool json_ = false;
 };
 

@@ -61,6 +61,7 @@ Question other_algorithm(const Question& given, Algorithm algorithm) {
   question.text = fmt::format("algorithm {}", to_string(algorithm));
   question.options.algorithm = algorithm;
   question.options.microbatches_per_update = 0;
+  question.options.stages_per_worker = 0;
   if (algorithm == Algorithm::data_parallel) {
     if (!detail::plans_every_algorithm(given.options.cost_model)) question.options.cost_model = CostModel::pipedream;
     question.options.straight = false;
