@@ -201,7 +201,11 @@ TEST_CASE("depths of the stages") {
   CHECK(options.changes_stages());
   CHECK_FALSE(accepted({"train"}).changes_stages());
   CHECK_FALSE(accepted({"train"}).simulates_depths);
-  CHECK(accepted({"verify", "--depths", "simulated"}).simulates_depths);
+  CHECK(accepted({"verify", "--cost-model", "pipedream", "--depths", "simulated"}).simulates_depths);
+  // The default cost model does that anyway.
+  CHECK_FALSE(accepted({"verify", "--depths", "simulated"}).simulates_depths);
+  CHECK_THAT(refused({"train", "--depths", "least"}), Contains("the cost model simulated chooses depths itself"));
+  CHECK_THAT(refused({"train", "--cost-model", "guess"}), Contains("unknown cost model \"guess\""));
   CHECK_THAT(refused({"train", "--depths", "deep"}), Contains("--depths"));
   CHECK_THAT(refused({"train", "--depths", "simulated", "--warmup", "1,0"}), Contains("excludes"));
   CHECK_THAT(refused({"train", "--depths", "simulated", "--plan", "p.json"}), Contains("excludes"));

@@ -92,7 +92,7 @@ TEST_CASE("profile and plan may be files") {
 TEST_CASE("a run is held against its prediction, and corrects its profile") {
   const ScratchFolder folder;
   const Words files{"--report", folder / "r.json", "--recalibrate", folder / "c.json"};
-  Words words{"train", "--workers", "2", "--straight", "--steps", "40"};
+  Words words{"train", "--workers", "2", "--straight", "--cost-model", "pipedream", "--steps", "40"};
   words.insert(words.end(), files.begin(), files.end());
   const Outcome outcome = run_words(tiny_app(), words);
   INFO(outcome.out << outcome.error);
@@ -150,7 +150,7 @@ TEST_CASE("depths on the command line are the depths of the run") {
   };
   CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json"}), Catch::EndsWith(",1,"));
   CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json", "--warmup", "3,0"}), Catch::EndsWith(",3,"));
-  REQUIRE(run_words(tiny_app(), {"train", "--workers", "2", "--straight", "--depths", "simulated"}).exit_code == 0);
+  REQUIRE(run_words(tiny_app(), {"train", "--workers", "2", "--straight", "--cost-model", "pipedream", "--depths", "simulated"}).exit_code == 0);
 }
 
 TEST_CASE("a run of several segments tells how stale its weights were") {
