@@ -150,7 +150,9 @@ TEST_CASE("depths on the command line are the depths of the run") {
   };
   CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json"}), Catch::EndsWith(",1,"));
   CHECK_THAT(last_delay_of_first_stage({"--plan", folder / "plan.json", "--warmup", "3,0"}), Catch::EndsWith(",3,"));
-  REQUIRE(run_words(tiny_app(), {"train", "--workers", "2", "--straight", "--cost-model", "pipedream", "--depths", "simulated"}).exit_code == 0);
+  REQUIRE(run_words(tiny_app(),
+                    {"train", "--workers", "2", "--straight", "--cost-model", "pipedream", "--depths", "simulated"})
+              .exit_code == 0);
 }
 
 TEST_CASE("a run of several segments tells how stale its weights were") {
