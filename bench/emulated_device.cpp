@@ -18,6 +18,7 @@ class Emulated : public torch::autograd::Function<Emulated> {
     context->save_for_backward({weight});
     context->saved_data["backward_ns"] = backward_ns;
     context->saved_data["x_needs_gradient"] = x.requires_grad();
+    context->saved_data["x_sizes"] = x.sizes();
     torch::Tensor y = x.numel() == floats ? x.clone() : torch::zeros({1, floats});
     sleep_until(start + forward_ns);
     return y;
@@ -27,7 +28,10 @@ class Emulated : public torch::autograd::Function<Emulated> {
                                                  const torch::autograd::variable_list& gradients) {
     const std::int64_t start = detail::steady_now_ns();
     torch::Tensor dx;
-    if (context->saved_data["x_needs_gradient"].toBool()) dx = gradients[0].clone();
+    if (context->saved_data["x_needs_gradient"].toBool()) {
+      const auto sizes = context->saved_data["x_sizes"].toIntVector();
+      dx = gradients[0].sizes() == sizes ? gradients[0].clone() : torch::zeros(sizes);
+    }
     torch::Tensor dw = torch::zeros_like(context->get_saved_variables()[0]);
     sleep_until(start + context->saved_data["backward_ns"].toInt());
     return {dx, dw, {}, {}, {}};
