@@ -52,8 +52,7 @@ std::int64_t greatest_bytes(const Plan& plan) {
 }
 
 void simulate_plan(Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors) {
-  PlanJudge judge(profile, topology, state_factors, std::numeric_limits<std::int64_t>::max());
-  const JudgedPlan judged = judge.simulated(plan);
+  const JudgedPlan judged = simulated(plan, profile, topology, state_factors);
   plan.prediction.microbatch_us = judged.microbatch_us;
   plan.prediction.bound_by = judged.limited_by;
   plan.search.cost_model = to_string(CostModel::simulated);

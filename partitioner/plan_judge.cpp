@@ -86,12 +86,16 @@ JudgedPlan PlanJudge::simulated(const Plan& plan) {
   return {plan, report.microbatch_us, report.bound_us, report.limited_by};
 }
 
+JudgedPlan simulated(const Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors) {
+  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+  return PlanJudge(profile, topology, state_factors, kNoLimit).simulated(plan);
+}
+
 double simulated_data_parallel_us(const Profile& profile, const Topology& topology, int workers) {
   std::vector<std::string> layers;
   for (const LayerProfile& layer : profile.layers) layers.push_back(layer.name);
   const Plan plan = single_stage_plan(layers, workers, Algorithm::data_parallel);
-  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
-  return PlanJudge(profile, topology, {}, kNoLimit).simulated(plan).microbatch_us;
+  return simulated(plan, profile, topology, {}).microbatch_us;
 }
 
 std::optional<JudgedPlan> PlanJudge::deepened(const JudgedPlan& judged) {

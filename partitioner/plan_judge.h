@@ -53,6 +53,9 @@ class PlanJudge {
   std::int64_t actions_ = 0;  // and what takes as long
 };
 
+// One plan, however many actions it has.
+JudgedPlan simulated(const Plan& plan, const Profile& profile, const Topology& topology, StateFactors state_factors);
+
 // Per microbatch of bulk-synchronous data parallelism on as many of the topology's workers. Memory plays no part.
 double simulated_data_parallel_us(const Profile& profile, const Topology& topology, int workers);
 

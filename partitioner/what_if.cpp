@@ -4,21 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "partitioner/partition_options.h"
 #include "partitioner/plan_judge.h"
 #include "pipedream/error.h"
-#include "pipedream/schedule.h"
-#include "pipedream/simulate.h"
 
 namespace pipedream {
 namespace {
-
-SimulationReport simulated(const Plan& plan, const Profile& profile, const Topology& topology, StateFactors factors) {
-  const SimulationCosts costs = simulation_costs(plan, profile, topology, factors);
-  const Segment segment = steady_segment(plan);
-  return simulate(make_program(plan, stage_links(plan, profile), segment), plan, segment, costs);
-}
 
 struct Question {
   std::string text;
@@ -32,9 +25,10 @@ WhatIfAnswer answer(const Profile& profile, const Question& question) {
   result.topology = question.topology;
   result.algorithm = question.options.algorithm;
   result.plan = partition(profile, question.topology, question.options);
-  const SimulationReport report = simulated(*result.plan, profile, question.topology, question.options.state_factors);
-  result.simulated_us = report.microbatch_us;
-  result.limited_by = report.limited_by;
+  detail::JudgedPlan judged =
+      detail::simulated(*result.plan, profile, question.topology, question.options.state_factors);
+  result.simulated_us = judged.microbatch_us;
+  result.limited_by = std::move(judged.limited_by);
   result.data_parallel_us = detail::simulated_data_parallel_us(profile, question.topology, result.plan->workers());
   for (const StagePlan& stage : result.plan->stages) {
     result.memory_bytes = std::max(result.memory_bytes, stage.prediction.memory_bytes);
